@@ -1,0 +1,26 @@
+//! Identifiers, queries and signed statements of private discovery.
+//!
+//! This crate does no I/O: no sockets, no files, no clock, no randomness. Time and key material
+//! come in as arguments, so that it runs on a phone, in a server and in a browser alike, and so
+//! that a reader can check it with nothing but the test vectors beside it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`identifier`] | who is asked about (CSI) and where they are reached (MIMI URI) |
+//! | [`query`] | what travels inside the encapsulated request and response |
+//! | [`statement`] | the one envelope of all signed statements (COSE_Sign1, RFC 9052) |
+//! | [`credential`] | what an authority says: this key holds this CSI, and still does |
+//! | [`mapping`] | what a recipient says: this CSI is reachable there |
+//! | [`policy`] | what a discovery provider says: these keys, these authorities |
+//! | [`verify`] | the whole chain, from an accepted authority to a mapping |
+
+pub mod credential;
+pub mod identifier;
+pub mod mapping;
+pub mod policy;
+pub mod query;
+pub mod statement;
+pub mod time;
+pub mod verify;
+
+pub use ed25519_dalek::{SigningKey, VerifyingKey};
