@@ -41,10 +41,7 @@ pub struct TooLarge {
 /// Appends zeros until the message fills `room`.
 pub fn pad(mut message: Vec<u8>, room: usize) -> Result<Vec<u8>, TooLarge> {
     if message.len() > room {
-        return Err(TooLarge {
-            message: message.len(),
-            room,
-        });
+        return Err(TooLarge { message: message.len(), room });
     }
     message.resize(room, 0);
     Ok(message)
@@ -65,13 +62,7 @@ mod tests {
 
     #[test]
     fn rejects_message_larger_than_its_room() {
-        assert_eq!(
-            pad(vec![1, 2, 3], 2),
-            Err(TooLarge {
-                message: 3,
-                room: 2
-            })
-        );
+        assert_eq!(pad(vec![1, 2, 3], 2), Err(TooLarge { message: 3, room: 2 }));
     }
 
     #[test]
@@ -104,13 +95,9 @@ mod tests {
     fn c75_sealed_requests_have_one_size_for_every_kem_and_aead() {
         for kem in [Kem::X25519, Kem::XWing] {
             for aead in [Aead::Aes128Gcm, Aead::ChaCha20Poly1305] {
-                let suite = Suite {
-                    kdf: Kdf::HkdfSha256,
-                    aead,
-                };
+                let suite = Suite { kdf: Kdf::HkdfSha256, aead };
                 let config = KeyConfig::new(7, kem, public_key(kem), [suite]).unwrap();
-                let client =
-                    ohttp::ClientRequest::from_encoded_config(&config.to_single(suite)).unwrap();
+                let client = ohttp::ClientRequest::from_encoded_config(&config.to_single(suite)).unwrap();
                 let message = pad(vec![1; 100], request_room(kem)).unwrap();
                 let (sealed, _) = client.encapsulate(&message).unwrap();
                 assert_eq!(sealed.len(), 4096);

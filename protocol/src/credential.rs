@@ -105,17 +105,11 @@ impl Claims for Status {
     const CONTENT_TYPE: &'static str = "application/discreet-status+cwt";
 
     fn to_cbor(&self) -> Value {
-        map(vec![
-            (IAT, self.at.unix().into()),
-            (CTI, Value::Bytes(self.id.to_vec())),
-        ])
+        map(vec![(IAT, self.at.unix().into()), (CTI, Value::Bytes(self.id.to_vec()))])
     }
 
     fn from_cbor(fields: &mut Fields) -> Option<Self> {
         let at = Timestamp::from_unix(fields.unsigned(IAT)?);
-        Some(Self {
-            id: fields.array_of(CTI)?,
-            at,
-        })
+        Some(Self { id: fields.array_of(CTI)?, at })
     }
 }

@@ -108,8 +108,7 @@ impl Csi {
 
     /// A canonical handle.
     pub fn handle(text: &str) -> Result<Self, IdentifierError> {
-        let allowed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         if text.is_empty() || text.len() > MAX_HANDLE || !text.bytes().all(allowed) {
             return Err(IdentifierError::Handle);
         }
@@ -126,11 +125,7 @@ impl Csi {
             _ => return Err(IdentifierError::Uri),
         };
         // Percent-encoding has many spellings; one of them is canonical.
-        if csi.uri() == uri {
-            Ok(csi)
-        } else {
-            Err(IdentifierError::Uri)
-        }
+        if csi.uri() == uri { Ok(csi) } else { Err(IdentifierError::Uri) }
     }
 
     /// The URI form that statements carry.
@@ -145,9 +140,7 @@ impl Csi {
     /// The value as a query carries it: the number, the address or the handle by itself.
     pub fn value(&self) -> &str {
         match self {
-            Self::Phone(Phone(text)) | Self::Email(Email(text)) | Self::Handle(Handle(text)) => {
-                text
-            }
+            Self::Phone(Phone(text)) | Self::Email(Email(text)) | Self::Handle(Handle(text)) => text,
         }
     }
 
@@ -163,9 +156,7 @@ impl Csi {
 /// RFC 5322 §3.2.3 `atext`, at least one.
 fn is_atom(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
 }
 
 impl fmt::Debug for Csi {

@@ -115,10 +115,7 @@ impl Claims for Mapping {
             (NOT_BEFORE, self.not_before.unix().into()),
             (NOT_AFTER, self.not_after.unix().into()),
             (REFRESH_AFTER, self.refresh_after.into()),
-            (
-                REACHES,
-                Value::Array(self.reaches.iter().map(Reach::to_cbor).collect()),
-            ),
+            (REACHES, Value::Array(self.reaches.iter().map(Reach::to_cbor).collect())),
             (CREDENTIAL, Value::Bytes(self.credential.clone())),
         ];
         if self.serve_as_not_found {
@@ -133,9 +130,7 @@ impl Claims for Mapping {
         let hidden = fields.take(SERVE_AS_NOT_FOUND);
         Some(Self {
             csi: Csi::from_uri(&fields.text(CSI)?).ok()?,
-            audience: audience
-                .map(|name| Domain::new(name.as_text()?).ok())
-                .collect::<Option<_>>()?,
+            audience: audience.map(|name| Domain::new(name.as_text()?).ok()).collect::<Option<_>>()?,
             tag: Tag::new(&fields.text(TAG)?).ok()?,
             serial: fields.unsigned(SERIAL)?,
             not_before: Timestamp::from_unix(fields.unsigned(NOT_BEFORE)?),
@@ -151,10 +146,7 @@ impl Claims for Mapping {
 impl Reach {
     fn to_cbor(&self) -> Value {
         let mut entry = vec![self.uri.as_str().into()];
-        entry.extend(
-            self.thumbprint
-                .map(|thumbprint| Value::Bytes(thumbprint.to_vec())),
-        );
+        entry.extend(self.thumbprint.map(|thumbprint| Value::Bytes(thumbprint.to_vec())));
         Value::Array(entry)
     }
 

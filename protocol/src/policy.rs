@@ -62,11 +62,10 @@ pub enum AuthorityError {
 impl Authorities {
     /// The given authorities; `None` if two share a name.
     pub fn new(list: Vec<Authority>) -> Option<Self> {
-        let unique = list.iter().enumerate().all(|(at, authority)| {
-            list.iter()
-                .skip(at + 1)
-                .all(|other| other.name != authority.name)
-        });
+        let unique = list
+            .iter()
+            .enumerate()
+            .all(|(at, authority)| list.iter().skip(at + 1).all(|other| other.name != authority.name));
         unique.then_some(Self(list))
     }
 
@@ -92,10 +91,7 @@ impl Authorities {
 impl Authority {
     /// The length of its longest namespace that covers `csi`.
     fn covers(&self, csi: &Csi) -> Option<usize> {
-        self.namespaces
-            .iter()
-            .filter_map(|namespace| namespace.covers(csi))
-            .max()
+        self.namespaces.iter().filter_map(|namespace| namespace.covers(csi)).max()
     }
 }
 
@@ -155,22 +151,14 @@ impl Claims for Policy {
             (NOT_AFTER, self.not_after.unix().into()),
             (OPERATOR, self.operator.as_str().into()),
             (KEYS, Value::Bytes(self.keys.clone())),
-            (
-                AUTHORITIES,
-                Value::Array(self.authorities.iter().map(Authority::to_cbor).collect()),
-            ),
-            (
-                SIZES,
-                Value::Array(vec![self.sizes.0.into(), self.sizes.1.into()]),
-            ),
+            (AUTHORITIES, Value::Array(self.authorities.iter().map(Authority::to_cbor).collect())),
+            (SIZES, Value::Array(vec![self.sizes.0.into(), self.sizes.1.into()])),
         ])
     }
 
     fn from_cbor(fields: &mut Fields) -> Option<Self> {
         let authorities = fields.list(AUTHORITIES, MAX_AUTHORITIES)?.into_iter();
-        let authorities = authorities
-            .map(Authority::from_cbor)
-            .collect::<Option<_>>()?;
+        let authorities = authorities.map(Authority::from_cbor).collect::<Option<_>>()?;
         let sizes = fields.list(SIZES, 2)?.into_iter();
         let sizes = sizes.map(|size| size.into_integer().ok()?.try_into().ok());
         let [up, down] = sizes.collect::<Option<Vec<u64>>>()?.try_into().ok()?;
@@ -194,10 +182,7 @@ pub fn is_operator(name: &str) -> bool {
 
 impl Authority {
     fn to_cbor(&self) -> Value {
-        let namespaces = self
-            .namespaces
-            .iter()
-            .map(|namespace| namespace.to_string().into());
+        let namespaces = self.namespaces.iter().map(|namespace| namespace.to_string().into());
         Value::Array(vec![
             self.name.as_str().into(),
             Value::Bytes(self.key.to_bytes().to_vec()),

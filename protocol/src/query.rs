@@ -9,9 +9,7 @@
 use crate::identifier::{Csi, Domain, IdentifierError, MimiUri};
 use crate::mapping::Tag;
 use std::fmt;
-use tls_codec::{
-    DeserializeBytes, SerializeBytes, TlsDeserializeBytes, TlsSerializeBytes, TlsSize,
-};
+use tls_codec::{DeserializeBytes, SerializeBytes, TlsDeserializeBytes, TlsSerializeBytes, TlsSize};
 
 mod components;
 mod opaque;
@@ -106,24 +104,14 @@ impl IdentifierRequest {
         if let Some(tag) = &self.tag {
             extensions.insert(REQUESTED_TAG, components::encode_tag(tag)?);
         }
-        RawRequest {
-            elements: vec![element],
-            extensions,
-        }
-        .tls_serialize_bytes()
-        .ok()
+        RawRequest { elements: vec![element], extensions }.tls_serialize_bytes().ok()
     }
 
     /// Reads a request. Extensions it does not know are ignored.
     pub fn decode(bytes: &[u8]) -> Result<Self, QueryError> {
-        let raw =
-            RawRequest::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Malformed)?;
+        let raw = RawRequest::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Malformed)?;
         raw.extensions.check()?;
-        let tag = raw
-            .extensions
-            .get(REQUESTED_TAG)
-            .map(components::decode_tag)
-            .transpose()?;
+        let tag = raw.extensions.get(REQUESTED_TAG).map(components::decode_tag).transpose()?;
         let subject = match raw.elements.as_slice() {
             [Element::Phone(value)] => exact(value, Csi::phone, IdentifierError::PhoneSyntax),
             [Element::Email(value)] => exact(value, Csi::email, IdentifierError::EmailSyntax),
@@ -200,10 +188,7 @@ pub struct VerifiableMapping {
 impl VerifiableMapping {
     /// Both statements, whole.
     pub fn new(mapping: Vec<u8>, status: Vec<u8>) -> Self {
-        Self {
-            mapping: mapping.into(),
-            status: status.into(),
-        }
+        Self { mapping: mapping.into(), status: status.into() }
     }
 
     /// The mapping, a [`crate::mapping::Mapping`] statement.
@@ -231,11 +216,7 @@ pub struct IdentifierResponse {
 impl IdentifierResponse {
     /// An answer without mappings.
     pub fn empty(code: ResponseCode) -> Self {
-        Self {
-            code,
-            uris: Vec::new(),
-            mappings: Vec::new(),
-        }
+        Self { code, uris: Vec::new(), mappings: Vec::new() }
     }
 
     /// Encodes the response; `None` only if it exceeds what the vectors can hold.
@@ -246,11 +227,7 @@ impl IdentifierResponse {
         }
         let uris = self.uris.iter().map(|uri| Opaque::from(uri.as_str()));
         let raw = RawResponse {
-            code: CODES
-                .iter()
-                .position(|code| *code == self.code)?
-                .try_into()
-                .ok()?,
+            code: CODES.iter().position(|code| *code == self.code)?.try_into().ok()?,
             uris: uris.collect(),
             found_profiles: Vec::new(),
             extensions,
@@ -260,24 +237,16 @@ impl IdentifierResponse {
 
     /// Reads a response. Profiles and unknown extensions are ignored.
     pub fn decode(bytes: &[u8]) -> Result<Self, QueryError> {
-        let raw =
-            RawResponse::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Malformed)?;
+        let raw = RawResponse::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Malformed)?;
         raw.extensions.check()?;
         let uri = |uri: &Opaque| MimiUri::new(uri.as_str()?).ok();
         let mappings = match raw.extensions.get(MAPPINGS) {
-            Some(bytes) => {
-                Vec::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Component)?
-            }
+            Some(bytes) => Vec::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Component)?,
             None => Vec::new(),
         };
         Ok(Self {
             code: *CODES.get(usize::from(raw.code)).ok_or(QueryError::Code)?,
-            uris: raw
-                .uris
-                .iter()
-                .map(uri)
-                .collect::<Option<_>>()
-                .ok_or(QueryError::Uri)?,
+            uris: raw.uris.iter().map(uri).collect::<Option<_>>().ok_or(QueryError::Uri)?,
             mappings,
         })
     }
@@ -298,12 +267,7 @@ macro_rules! silent_debug {
     )*};
 }
 
-silent_debug!(
-    IdentifierRequest,
-    Subject,
-    VerifiableMapping,
-    IdentifierResponse
-);
+silent_debug!(IdentifierRequest, Subject, VerifiableMapping, IdentifierResponse);
 
 #[cfg(test)]
 mod tests;

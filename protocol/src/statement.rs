@@ -96,11 +96,7 @@ impl<C: Claims> Unverified<C> {
         {
             return Err(StatementError::NotDeterministic);
         }
-        Ok(Self {
-            claims,
-            message,
-            signature,
-        })
+        Ok(Self { claims, message, signature })
     }
 
     /// What the statement claims, for choosing the key to check it with. Nothing else may rely on
@@ -109,10 +105,14 @@ impl<C: Claims> Unverified<C> {
         &self.claims
     }
 
+    /// The claims, unverified: for statements that whoever keeps them has verified before.
+    pub fn into_claims(self) -> C {
+        self.claims
+    }
+
     /// Checks the signature, strictly (no small-order keys, no malleable signatures).
     pub fn verify(self, key: &VerifyingKey) -> Result<C, StatementError> {
-        key.verify_strict(&self.message, &self.signature)
-            .map_err(|_| StatementError::Signature)?;
+        key.verify_strict(&self.message, &self.signature).map_err(|_| StatementError::Signature)?;
         Ok(self.claims)
     }
 }
@@ -123,10 +123,7 @@ pub fn open<C: Claims>(bytes: &[u8], key: &VerifyingKey) -> Result<C, StatementE
 }
 
 fn protected<C: Claims>() -> coset::Header {
-    HeaderBuilder::new()
-        .algorithm(iana::Algorithm::Ed25519)
-        .content_type(C::CONTENT_TYPE.to_owned())
-        .build()
+    HeaderBuilder::new().algorithm(iana::Algorithm::Ed25519).content_type(C::CONTENT_TYPE.to_owned()).build()
 }
 
 #[cfg(test)]

@@ -101,15 +101,9 @@ impl Verifier<'_> {
         }
         let (credential, authority) = self.credential(mapping.claims())?;
         let status_at = self.status(status, &credential, authority)?;
-        let mapping = mapping
-            .verify(&credential.holder)
-            .map_err(VerifyError::Mapping)?;
+        let mapping = mapping.verify(&credential.holder).map_err(VerifyError::Mapping)?;
         self.mapping(&mapping, &credential)?;
-        Ok(Verified {
-            mapping,
-            credential,
-            status_at,
-        })
+        Ok(Verified { mapping, credential, status_at })
     }
 
     fn credential(&self, mapping: &Mapping) -> Result<(Credential, &Authority), VerifyError> {
@@ -117,9 +111,7 @@ impl Verifier<'_> {
             Unverified::<Credential>::read(&mapping.credential).map_err(VerifyError::Credential)?;
         let claims = credential.claims();
         let authority = self.authorities.speaking(&claims.authority, &claims.csi)?;
-        let credential = credential
-            .verify(&authority.key)
-            .map_err(VerifyError::Credential)?;
+        let credential = credential.verify(&authority.key).map_err(VerifyError::Credential)?;
         if credential.csi != mapping.csi {
             return Err(VerifyError::CredentialForOther);
         }

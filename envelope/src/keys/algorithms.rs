@@ -124,11 +124,7 @@ impl Aead {
     /// Bytes of the response nonce: max(Nn, Nk). RFC 9458 §4.4
     #[must_use]
     pub const fn response_nonce_len(self) -> usize {
-        if self.key_len() > self.nonce_len() {
-            self.key_len()
-        } else {
-            self.nonce_len()
-        }
+        if self.key_len() > self.nonce_len() { self.key_len() } else { self.nonce_len() }
     }
 }
 
@@ -145,9 +141,6 @@ impl Suite {
     /// The suite of two identifiers, if we know both.
     #[must_use]
     pub fn from_ids(kdf: u16, aead: u16) -> Option<Self> {
-        Some(Self {
-            kdf: Kdf::from_id(kdf)?,
-            aead: Aead::from_id(aead)?,
-        })
+        Some(Self { kdf: Kdf::from_id(kdf)?, aead: Aead::from_id(aead)? })
     }
 }

@@ -64,9 +64,7 @@ impl KeyCollection {
     /// The key and suite everybody uses: the first. `None` if the server offers nothing we know.
     #[must_use]
     pub fn first_supported(&self) -> Option<(&KeyConfig, Suite)> {
-        self.0
-            .iter()
-            .find_map(|config| Some((config, *config.suites().first()?)))
+        self.0.iter().find_map(|config| Some((config, *config.suites().first()?)))
     }
 }
 
@@ -74,9 +72,7 @@ impl KeyCollection {
 const LENGTH: usize = 2;
 
 fn split_config(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeysError> {
-    let (len, rest) = bytes
-        .split_first_chunk::<LENGTH>()
-        .ok_or(KeysError::Truncated)?;
+    let (len, rest) = bytes.split_first_chunk::<LENGTH>().ok_or(KeysError::Truncated)?;
     let len = usize::from(u16::from_be_bytes(*len));
     rest.split_at_checked(len).ok_or(KeysError::Truncated)
 }

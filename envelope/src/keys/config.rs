@@ -32,37 +32,22 @@ impl KeyConfig {
             return Err(KeysError::SuiteCount);
         }
         let encoded = encode(id, kem, &public_key, &suites);
-        Ok(Self {
-            id,
-            kem,
-            public_key,
-            suites,
-            encoded,
-        })
+        Ok(Self { id, kem, public_key, suites, encoded })
     }
 
     /// Reads the bytes of exactly one configuration; `None` if we could not use it.
     pub(super) fn decode(encoded: &[u8]) -> Result<Option<Self>, KeysError> {
-        let (&[id, kem_high, kem_low], rest) =
-            encoded.split_first_chunk().ok_or(KeysError::ShortConfig)?;
+        let (&[id, kem_high, kem_low], rest) = encoded.split_first_chunk().ok_or(KeysError::ShortConfig)?;
         let Some(kem) = Kem::from_id(u16::from_be_bytes([kem_high, kem_low])) else {
             return check_unknown(rest).map(|()| None);
         };
-        let (public_key, rest) = rest
-            .split_at_checked(kem.public_key_len())
-            .ok_or(KeysError::ShortConfig)?;
+        let (public_key, rest) = rest.split_at_checked(kem.public_key_len()).ok_or(KeysError::ShortConfig)?;
         let suites = decode_suites(rest)?;
         if suites.is_empty() {
             return Ok(None);
         }
         let (public_key, encoded) = (public_key.to_vec(), encoded.to_vec());
-        Ok(Some(Self {
-            id,
-            kem,
-            public_key,
-            suites,
-            encoded,
-        }))
+        Ok(Some(Self { id, kem, public_key, suites, encoded }))
     }
 
     /// The key id.
@@ -130,12 +115,10 @@ fn decode_suites(bytes: &[u8]) -> Result<Vec<Suite>, KeysError> {
         return Err(KeysError::TrailingBytes);
     }
     let (suites, _) = suites.as_chunks();
-    let known = suites
-        .iter()
-        .filter_map(|&[kdf_high, kdf_low, aead_high, aead_low]| {
-            let kdf = u16::from_be_bytes([kdf_high, kdf_low]);
-            Suite::from_ids(kdf, u16::from_be_bytes([aead_high, aead_low]))
-        });
+    let known = suites.iter().filter_map(|&[kdf_high, kdf_low, aead_high, aead_low]| {
+        let kdf = u16::from_be_bytes([kdf_high, kdf_low]);
+        Suite::from_ids(kdf, u16::from_be_bytes([aead_high, aead_low]))
+    });
     Ok(known.collect())
 }
 
@@ -149,9 +132,5 @@ fn check_unknown(after_kem: &[u8]) -> Result<(), KeysError> {
         })
     };
     let mut tails = (1..after_kem.len()).filter_map(|key_len| after_kem.get(key_len..));
-    if tails.any(tail_fits) {
-        Ok(())
-    } else {
-        Err(KeysError::MalformedUnknown)
-    }
+    if tails.any(tail_fits) { Ok(()) } else { Err(KeysError::MalformedUnknown) }
 }

@@ -15,10 +15,7 @@ const X_WING: [u8; 2] = [0x64, 0x7a];
 const P256: [u8; 2] = [0x00, 0x10];
 
 fn suite(aead: Aead) -> Suite {
-    Suite {
-        kdf: Kdf::HkdfSha256,
-        aead,
-    }
+    Suite { kdf: Kdf::HkdfSha256, aead }
 }
 
 fn raw(id: u8, kem: [u8; 2], key_len: usize, suites: &[[u8; 4]]) -> Vec<u8> {
@@ -55,10 +52,7 @@ fn rfc9458_appendix_a_key_config() {
     let (config, first) = keys.first_supported().unwrap();
     assert_eq!((config.id(), config.kem()), (1, Kem::X25519));
     assert_eq!(config.public_key(), &encoded[3..35]);
-    assert_eq!(
-        config.suites(),
-        [suite(Aead::Aes128Gcm), suite(Aead::ChaCha20Poly1305)]
-    );
+    assert_eq!(config.suites(), [suite(Aead::Aes128Gcm), suite(Aead::ChaCha20Poly1305)]);
     assert_eq!(first, suite(Aead::Aes128Gcm));
     assert_eq!(config.encoded(), encoded);
     assert_eq!(keys.encode(), bytes);
@@ -69,10 +63,7 @@ fn c02_config_is_laid_out_as_specified() {
     let config = KeyConfig::new(5, Kem::XWing, [9; 1216], [suite(Aead::ChaCha20Poly1305)]).unwrap();
     assert_eq!(config.encoded(), raw(5, X_WING, 1216, &[CHACHA]));
     let keys = KeyCollection::new(vec![config.clone()]).unwrap();
-    assert_eq!(
-        KeyCollection::decode(&keys.encode()).unwrap().configs(),
-        [config]
-    );
+    assert_eq!(KeyCollection::decode(&keys.encode()).unwrap().configs(), [config]);
 }
 
 #[test]
@@ -92,30 +83,19 @@ fn c04_unknown_kem_is_left_out() {
 #[test]
 fn c04_unknown_suites_are_left_out() {
     // HKDF-SHA512, SHAKE128, AES-256-GCM, export-only
-    let unknown = [
-        [0, 3, 0, 1],
-        [0, 0x10, 0, 1],
-        [0, 1, 0, 2],
-        [0, 1, 0xff, 0xff],
-    ];
+    let unknown = [[0, 3, 0, 1], [0, 0x10, 0, 1], [0, 1, 0, 2], [0, 1, 0xff, 0xff]];
     let suites = [&unknown[..], &[CHACHA, AES]].concat();
     let encoded = raw(1, X25519, 32, &suites);
     let keys = decode(std::slice::from_ref(&encoded)).unwrap();
     let config = &keys.configs()[0];
-    assert_eq!(
-        config.suites(),
-        [suite(Aead::ChaCha20Poly1305), suite(Aead::Aes128Gcm)]
-    );
+    assert_eq!(config.suites(), [suite(Aead::ChaCha20Poly1305), suite(Aead::Aes128Gcm)]);
     assert_eq!(config.encoded(), encoded);
 }
 
 #[test]
 fn c04_first_supported_follows_the_server() {
     let none = raw(9, X25519, 32, &[[0, 1, 0, 2]]);
-    let (x_wing, x25519) = (
-        raw(4, X_WING, 1216, &[CHACHA, AES]),
-        raw(3, X25519, 32, &[AES]),
-    );
+    let (x_wing, x25519) = (raw(4, X_WING, 1216, &[CHACHA, AES]), raw(3, X25519, 32, &[AES]));
     let keys = decode(&[raw(8, P256, 65, &[AES]), none, x_wing, x25519]).unwrap();
     assert_eq!(ids(&keys), [4, 3]);
     let (config, first) = keys.first_supported().unwrap();
@@ -135,18 +115,10 @@ fn c05_nothing_supported_is_a_clean_outcome() {
 
 #[test]
 fn c74_only_x25519_and_x_wing_are_known() {
-    let known: Vec<_> = (0..=u16::MAX)
-        .filter(|id| Kem::from_id(*id).is_some())
-        .collect();
+    let known: Vec<_> = (0..=u16::MAX).filter(|id| Kem::from_id(*id).is_some()).collect();
     assert_eq!(known, [0x0020, 0x647a]);
-    assert_eq!(
-        (Kem::XWing.public_key_len(), Kem::XWing.enc_len()),
-        (1216, 1120)
-    );
-    assert_eq!(
-        (Kem::X25519.public_key_len(), Kem::X25519.enc_len()),
-        (32, 32)
-    );
+    assert_eq!((Kem::XWing.public_key_len(), Kem::XWing.enc_len()), (1216, 1120));
+    assert_eq!((Kem::X25519.public_key_len(), Kem::X25519.enc_len()), (32, 32));
     // Kyber768Draft00 has keys of the same length as X-Wing.
     let kyber = raw(1, [0x00, 0x30], 1216, &[AES]);
     assert_eq!(decode(&[kyber]).unwrap().first_supported(), None);
@@ -154,12 +126,8 @@ fn c74_only_x25519_and_x_wing_are_known() {
 
 #[test]
 fn c74_only_hkdf_sha256_and_two_aeads_are_known() {
-    let kdfs: Vec<_> = (0..=u16::MAX)
-        .filter(|id| Kdf::from_id(*id).is_some())
-        .collect();
-    let aeads: Vec<_> = (0..=u16::MAX)
-        .filter(|id| Aead::from_id(*id).is_some())
-        .collect();
+    let kdfs: Vec<_> = (0..=u16::MAX).filter(|id| Kdf::from_id(*id).is_some()).collect();
+    let aeads: Vec<_> = (0..=u16::MAX).filter(|id| Aead::from_id(*id).is_some()).collect();
     assert_eq!((kdfs, aeads), (vec![1], vec![1, 3]));
     assert_eq!((Kdf::HkdfSha256.id(), Aead::ChaCha20Poly1305.id()), (1, 3));
     let sizes = |aead: Aead| (aead.key_len(), aead.nonce_len(), aead.response_nonce_len());
@@ -170,47 +138,30 @@ fn c74_only_hkdf_sha256_and_two_aeads_are_known() {
 #[test]
 fn c75_six_live_keys_fit() {
     let configs: Vec<_> = (0..3)
-        .flat_map(|id| {
-            [
-                raw(2 * id, X_WING, 1216, &[AES, CHACHA]),
-                raw(2 * id + 1, X25519, 32, &[AES]),
-            ]
-        })
+        .flat_map(|id| [raw(2 * id, X_WING, 1216, &[AES, CHACHA]), raw(2 * id + 1, X25519, 32, &[AES])])
         .collect();
     assert_eq!(ids(&decode(&configs).unwrap()), [0, 1, 2, 3, 4, 5]);
 }
 
 #[test]
 fn rejects_lone_byte() {
-    assert_eq!(
-        KeyCollection::decode(&[0]).unwrap_err(),
-        KeysError::Truncated
-    );
+    assert_eq!(KeyCollection::decode(&[0]).unwrap_err(), KeysError::Truncated);
     let bytes = [collection(&[good()]), vec![0]].concat();
-    assert_eq!(
-        KeyCollection::decode(&bytes).unwrap_err(),
-        KeysError::Truncated
-    );
+    assert_eq!(KeyCollection::decode(&bytes).unwrap_err(), KeysError::Truncated);
 }
 
 #[test]
 fn rejects_short_list() {
     let bytes = collection(&[good()]);
     for len in 1..bytes.len() {
-        assert_eq!(
-            KeyCollection::decode(&bytes[..len]).unwrap_err(),
-            KeysError::Truncated
-        );
+        assert_eq!(KeyCollection::decode(&bytes[..len]).unwrap_err(), KeysError::Truncated);
     }
 }
 
 #[test]
 fn rejects_short_config() {
     for len in 0..good().len() {
-        assert_eq!(
-            decode(&[good()[..len].to_vec()]).unwrap_err(),
-            KeysError::ShortConfig
-        );
+        assert_eq!(decode(&[good()[..len].to_vec()]).unwrap_err(), KeysError::ShortConfig);
     }
 }
 
@@ -222,10 +173,7 @@ fn rejects_trailing_byte() {
 
 #[test]
 fn rejects_bad_suites_length() {
-    assert_eq!(
-        decode(&[raw(1, X25519, 32, &[])]).unwrap_err(),
-        KeysError::SuitesLength
-    );
+    assert_eq!(decode(&[raw(1, X25519, 32, &[])]).unwrap_err(), KeysError::SuitesLength);
     for len in [1, 2, 3, 5, 6, 7, 9, 255] {
         let mut config = good();
         config[36] = len;
@@ -235,13 +183,7 @@ fn rejects_bad_suites_length() {
 
 #[test]
 fn rejects_public_key_of_wrong_length() {
-    for (kem, len) in [
-        (X25519, 31),
-        (X25519, 33),
-        (X25519, 1216),
-        (X_WING, 1215),
-        (X_WING, 1217),
-    ] {
+    for (kem, len) in [(X25519, 31), (X25519, 33), (X25519, 1216), (X_WING, 1215), (X_WING, 1217)] {
         assert!(decode(&[raw(1, kem, len, &[AES])]).is_err());
     }
 }
@@ -261,15 +203,9 @@ fn rejects_malformed_config_of_unknown_kem() {
 
 #[test]
 fn rejects_duplicate_key_id() {
-    assert_eq!(
-        decode(&[good(), good()]).unwrap_err(),
-        KeysError::DuplicateKeyId
-    );
+    assert_eq!(decode(&[good(), good()]).unwrap_err(), KeysError::DuplicateKeyId);
     let unknown = raw(1, P256, 65, &[AES]);
-    assert_eq!(
-        decode(&[good(), unknown]).unwrap_err(),
-        KeysError::DuplicateKeyId
-    );
+    assert_eq!(decode(&[good(), unknown]).unwrap_err(), KeysError::DuplicateKeyId);
     let config = KeyConfig::new(1, Kem::X25519, [9; 32], [suite(Aead::Aes128Gcm)]).unwrap();
     let twice = KeyCollection::new(vec![config.clone(), config]);
     assert_eq!(twice.unwrap_err(), KeysError::DuplicateKeyId);
@@ -284,29 +220,17 @@ fn rejects_too_many_configs() {
 
 #[test]
 fn rejects_too_large_collection() {
-    assert_eq!(
-        KeyCollection::decode(&[0; 32_769]).unwrap_err(),
-        KeysError::TooLarge
-    );
+    assert_eq!(KeyCollection::decode(&[0; 32_769]).unwrap_err(), KeysError::TooLarge);
     let suites = vec![suite(Aead::Aes128Gcm); 16_383];
     let config = KeyConfig::new(1, Kem::X25519, [9; 32], suites).unwrap();
-    assert_eq!(
-        KeyCollection::new(vec![config]).unwrap_err(),
-        KeysError::TooLarge
-    );
+    assert_eq!(KeyCollection::new(vec![config]).unwrap_err(), KeysError::TooLarge);
 }
 
 #[test]
 fn rejects_own_config_with_bad_parts() {
     let new = |key: Vec<u8>, suites: Vec<Suite>| KeyConfig::new(1, Kem::X25519, key, suites);
     let aes = suite(Aead::Aes128Gcm);
-    assert_eq!(
-        new(vec![9; 31], vec![aes]).unwrap_err(),
-        KeysError::PublicKeyLength
-    );
+    assert_eq!(new(vec![9; 31], vec![aes]).unwrap_err(), KeysError::PublicKeyLength);
     assert_eq!(new(vec![9; 32], vec![]).unwrap_err(), KeysError::SuiteCount);
-    assert_eq!(
-        new(vec![9; 32], vec![aes; 16_384]).unwrap_err(),
-        KeysError::SuiteCount
-    );
+    assert_eq!(new(vec![9; 32], vec![aes; 16_384]).unwrap_err(), KeysError::SuiteCount);
 }

@@ -16,11 +16,7 @@ pub fn encode_request(request: &Request<Bytes>) -> Result<Vec<u8>, EncodeError> 
     let method = target::method(request.method().as_str().as_bytes())?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     // RFC 9113 §8.3.1: the path is never empty.
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let headers = request.headers();
     let authority = authority.as_str().as_bytes();
     let uri = target::uri(scheme.as_bytes(), authority, path.as_bytes(), headers)?;
@@ -43,13 +39,7 @@ pub fn encode_response(response: &Response<Bytes>) -> Result<Vec<u8>, EncodeErro
     let status = bhttp::StatusCode::try_from(status).map_err(|_| EncodeError::Status)?;
     let mut message = bhttp::Message::response(status);
     let content = response.body();
-    fill(
-        &mut message,
-        response.headers(),
-        &[],
-        content,
-        content.is_empty(),
-    )?;
+    fill(&mut message, response.headers(), &[], content, content.is_empty())?;
     write(&message)
 }
 

@@ -7,15 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::error::DecodeError;
 
 /// Fields about a connection, which a message does not have. RFC 9110 §7.6.1
-const CONNECTION_FIELDS: [&str; 7] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+const CONNECTION_FIELDS: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Adds one field line as read, if it is valid. Crate `bhttp` checks none of this.
 pub(super) fn admit(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), DecodeError> {
@@ -28,9 +21,7 @@ pub(super) fn admit(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Resul
         return Err(DecodeError::FieldWhitespace);
     }
     let value = HeaderValue::from_bytes(value).map_err(|_| DecodeError::FieldValue)?;
-    headers
-        .try_append(name, value)
-        .map_err(|_| DecodeError::TooManyFields)?;
+    headers.try_append(name, value).map_err(|_| DecodeError::TooManyFields)?;
     Ok(())
 }
 
@@ -83,16 +74,11 @@ pub(super) fn to_write(headers: &HeaderMap) -> Vec<(&HeaderName, Vec<u8>)> {
 fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter();
     let options = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    options
-        .filter_map(|option| HeaderName::from_bytes(trim(option)).ok())
-        .collect()
+    options.filter_map(|option| HeaderName::from_bytes(trim(option)).ok()).collect()
 }
 
 fn joined_cookies(headers: &HeaderMap) -> Vec<u8> {
-    let values = headers
-        .get_all(COOKIE)
-        .iter()
-        .map(|value| trim(value.as_bytes()));
+    let values = headers.get_all(COOKIE).iter().map(|value| trim(value.as_bytes()));
     // An empty one would leave whitespace at the end, which no field value may have.
     let values: Vec<_> = values.filter(|value| !value.is_empty()).collect();
     values.join(&b"; "[..])
@@ -101,13 +87,7 @@ fn joined_cookies(headers: &HeaderMap) -> Vec<u8> {
 /// Cuts off outer spaces and tabs. RFC 9110 §5.5
 fn trim(value: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value
-        .iter()
-        .position(|byte| !blank(byte))
-        .unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(|byte| !blank(byte))
-        .map_or(start, |last| last + 1);
+    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     value.get(start..end).unwrap_or_default()
 }

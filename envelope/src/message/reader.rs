@@ -36,11 +36,7 @@ impl<'a> Reader<'a> {
         match (kind, found) {
             (Kind::Request, Kind::Response) => Err(DecodeError::ExpectedRequest),
             (Kind::Response, Kind::Request) => Err(DecodeError::ExpectedResponse),
-            _ => Ok(Self {
-                cursor,
-                indeterminate,
-                fields_left: MAX_FIELDS,
-            }),
+            _ => Ok(Self { cursor, indeterminate, fields_left: MAX_FIELDS }),
         }
     }
 
@@ -121,14 +117,9 @@ impl<'a> Cursor<'a> {
     fn varint(&mut self) -> Result<u64, DecodeError> {
         let first = *self.rest.first().ok_or(DecodeError::Truncated)?;
         let length = 1_usize << (first >> 6);
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(DecodeError::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
-        let value = bytes
-            .iter()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let value = bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
         // The two top bits said the length.
         Ok(value & (u64::MAX >> (66 - 8 * length)))
     }
@@ -137,10 +128,7 @@ impl<'a> Cursor<'a> {
     fn prefixed(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.varint()?;
         let length = usize::try_from(length).map_err(|_| DecodeError::LengthBeyondEnd)?;
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(DecodeError::LengthBeyondEnd)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::LengthBeyondEnd)?;
         self.rest = rest;
         Ok(bytes)
     }

@@ -54,11 +54,7 @@ fn choose_authority(stated: &[u8], headers: &HeaderMap) -> Result<Authority, Tar
         Some(host) if stated.is_empty() => host,
         Some(host) => {
             let stated = parse_authority(stated)?;
-            if host? == stated {
-                Ok(stated)
-            } else {
-                Err(TargetError::HostConflict)
-            }
+            if host? == stated { Ok(stated) } else { Err(TargetError::HostConflict) }
         }
     }
 }
@@ -80,9 +76,7 @@ fn parse_authority(authority: &[u8]) -> Result<Authority, TargetError> {
 /// Crate `http` lets through what is between brackets, and brackets in the middle of a name.
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
-        Some(literal) => literal
-            .strip_suffix(']')
-            .is_some_and(|literal| literal.parse::<Ipv6Addr>().is_ok()),
+        Some(literal) => literal.strip_suffix(']').is_some_and(|literal| literal.parse::<Ipv6Addr>().is_ok()),
         None => !host.is_empty() && !host.contains(['[', ']']),
     }
 }
@@ -94,9 +88,7 @@ fn is_port(port: &str) -> bool {
 
 fn parse_path(path: &[u8]) -> Result<PathAndQuery, TargetError> {
     // Crate `http` would cut a fragment off in silence, and lets through bytes beyond ASCII.
-    let clean = path
-        .iter()
-        .all(|byte| byte.is_ascii_graphic() && *byte != b'#');
+    let clean = path.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
     if !path.starts_with(b"/") || !clean {
         return Err(TargetError::Path);
     }

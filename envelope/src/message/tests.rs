@@ -15,18 +15,13 @@ type Lines<'a> = &'a [(&'a str, &'a [u8])];
 /// Length-prefixes `bytes`; two-byte lengths beyond 63.
 fn prefixed(bytes: &[u8]) -> Vec<u8> {
     let len = u16::try_from(bytes.len()).unwrap();
-    let mut out = if len < 64 {
-        vec![len as u8]
-    } else {
-        (len | 0x4000).to_be_bytes().to_vec()
-    };
+    let mut out = if len < 64 { vec![len as u8] } else { (len | 0x4000).to_be_bytes().to_vec() };
     out.extend_from_slice(bytes);
     out
 }
 
 fn lines(fields: Lines<'_>) -> Vec<u8> {
-    let line =
-        |(name, value): &(&str, &[u8])| [prefixed(name.as_bytes()), prefixed(value)].concat();
+    let line = |(name, value): &(&str, &[u8])| [prefixed(name.as_bytes()), prefixed(value)].concat();
     fields.iter().flat_map(line).collect()
 }
 
@@ -47,10 +42,5 @@ fn request_with(fields: Lines<'_>) -> Vec<u8> {
 
 /// A whole known-length 200 response.
 fn response_with(fields: Lines<'_>, content: &[u8]) -> Vec<u8> {
-    [
-        vec![1, 0x40, 200],
-        prefixed(&lines(fields)),
-        prefixed(content),
-    ]
-    .concat()
+    [vec![1, 0x40, 200], prefixed(&lines(fields)), prefixed(content)].concat()
 }

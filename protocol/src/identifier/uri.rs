@@ -16,9 +16,7 @@ pub struct MimiUri(String);
 impl MimiUri {
     /// Checks `text`.
     pub fn new(text: &str) -> Result<Self, IdentifierError> {
-        let rest = text
-            .strip_prefix("mimi://")
-            .ok_or(IdentifierError::MimiUri)?;
+        let rest = text.strip_prefix("mimi://").ok_or(IdentifierError::MimiUri)?;
         let (authority, path) = match rest.split_once('/') {
             Some((authority, path)) => (authority, Some(path)),
             None => (rest, None),
@@ -37,8 +35,7 @@ impl MimiUri {
     /// The messaging service provider alone: `b.example`.
     pub fn provider(&self) -> &str {
         let rest = self.0.strip_prefix("mimi://").unwrap_or(&self.0);
-        rest.split_once('/')
-            .map_or(rest, |(authority, _)| authority)
+        rest.split_once('/').map_or(rest, |(authority, _)| authority)
     }
 }
 
@@ -60,14 +57,10 @@ fn is_path(path: &str) -> bool {
         !text.is_empty()
             && text != "."
             && text != ".."
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte))
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte))
     };
     let mut segments = path.split('/');
-    matches!(segments.next(), Some("u" | "d"))
-        && segments.clone().count() > 0
-        && segments.all(segment)
+    matches!(segments.next(), Some("u" | "d")) && segments.clone().count() > 0 && segments.all(segment)
 }
 
 /// Encodes all but the characters RFC 6068 §2 allows as they are, with upper-case digits.

@@ -17,9 +17,7 @@ pub enum Namespace {
 
 /// A text that names no namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a namespace is a digit prefix like tel:+1415, a mail domain like mailto:a.example, or handle:"
-)]
+#[error("a namespace is a digit prefix like tel:+1415, a mail domain like mailto:a.example, or handle:")]
 pub struct NamespaceError;
 
 impl Namespace {
@@ -30,9 +28,7 @@ impl Namespace {
                 let number = csi.value().strip_prefix('+')?;
                 number.starts_with(digits.as_str()).then_some(digits.len())
             }
-            (Self::Email(domain), Csi::Email(_)) => {
-                (csi.mail_domain() == Some(domain.as_str())).then_some(0)
-            }
+            (Self::Email(domain), Csi::Email(_)) => (csi.mail_domain() == Some(domain.as_str())).then_some(0),
             (Self::Handle, Csi::Handle(_)) => Some(0),
             _ => None,
         }
@@ -51,15 +47,9 @@ impl FromStr for Namespace {
             return Ok(Self::Phone(digits.to_owned()));
         }
         if let Some(domain) = text.strip_prefix("mailto:") {
-            return Domain::new(domain)
-                .map(Self::Email)
-                .map_err(|_| NamespaceError);
+            return Domain::new(domain).map(Self::Email).map_err(|_| NamespaceError);
         }
-        if text == "handle:" {
-            Ok(Self::Handle)
-        } else {
-            Err(NamespaceError)
-        }
+        if text == "handle:" { Ok(Self::Handle) } else { Err(NamespaceError) }
     }
 }
 

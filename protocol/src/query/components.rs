@@ -4,9 +4,7 @@
 use super::QueryError;
 use super::opaque::Opaque;
 use crate::mapping::Tag;
-use tls_codec::{
-    DeserializeBytes, SerializeBytes, TlsDeserializeBytes, TlsSerializeBytes, TlsSize,
-};
+use tls_codec::{DeserializeBytes, SerializeBytes, TlsDeserializeBytes, TlsSerializeBytes, TlsSize};
 
 /// In a response: `VerifiableMapping mappings<V>`.
 pub const MAPPINGS: u16 = 0x8D01;
@@ -30,31 +28,18 @@ impl Components {
     pub fn insert(&mut self, id: u16, data: Vec<u8>) {
         self.entries.retain(|entry| entry.id != id);
         let at = self.entries.partition_point(|entry| entry.id < id);
-        self.entries.insert(
-            at,
-            Component {
-                id,
-                data: data.into(),
-            },
-        );
+        self.entries.insert(at, Component { id, data: data.into() });
     }
 
     /// The bytes of a component.
     pub fn get(&self, id: u16) -> Option<&[u8]> {
-        self.entries
-            .iter()
-            .find(|entry| entry.id == id)
-            .map(|entry| entry.data.as_slice())
+        self.entries.iter().find(|entry| entry.id == id).map(|entry| entry.data.as_slice())
     }
 
     /// Whether ids ascend without repeating.
     pub(super) fn check(&self) -> Result<(), QueryError> {
         let ascending = self.entries.is_sorted_by(|one, next| one.id < next.id);
-        if ascending {
-            Ok(())
-        } else {
-            Err(QueryError::Components)
-        }
+        if ascending { Ok(()) } else { Err(QueryError::Components) }
     }
 }
 
@@ -64,7 +49,5 @@ pub(super) fn encode_tag(tag: &Tag) -> Option<Vec<u8>> {
 
 pub(super) fn decode_tag(bytes: &[u8]) -> Result<Tag, QueryError> {
     let text = Opaque::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Component)?;
-    text.as_str()
-        .and_then(|text| Tag::new(text).ok())
-        .ok_or(QueryError::Component)
+    text.as_str().and_then(|text| Tag::new(text).ok()).ok_or(QueryError::Component)
 }

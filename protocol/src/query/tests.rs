@@ -13,10 +13,7 @@ fn phone(number: &str, tag: Option<&str>) -> IdentifierRequest {
 fn request_for_a_phone_number_is_the_vector() {
     let vector = hex::decode("0e040c2b313231323535353132313200").unwrap();
     assert_eq!(phone("+12125551212", None).encode().unwrap(), vector);
-    assert_eq!(
-        IdentifierRequest::decode(&vector).unwrap(),
-        phone("+12125551212", None)
-    );
+    assert_eq!(IdentifierRequest::decode(&vector).unwrap(), phone("+12125551212", None));
 }
 
 #[test]
@@ -50,10 +47,7 @@ fn components_are_the_vector() {
 #[test]
 fn requested_tag_survives() {
     let request = phone("+14155550123", Some("Work"));
-    assert_eq!(
-        IdentifierRequest::decode(&request.encode().unwrap()).unwrap(),
-        request
-    );
+    assert_eq!(IdentifierRequest::decode(&request.encode().unwrap()).unwrap(), request);
 }
 
 #[test]
@@ -66,10 +60,7 @@ fn mappings_survive() {
             VerifiableMapping::new(vec![3; 70], vec![]),
         ],
     };
-    assert_eq!(
-        IdentifierResponse::decode(&response.encode().unwrap()).unwrap(),
-        response
-    );
+    assert_eq!(IdentifierResponse::decode(&response.encode().unwrap()).unwrap(), response);
 }
 
 #[test]
@@ -111,58 +102,36 @@ fn rejects_truncated_request() {
 fn rejects_trailing_bytes() {
     let mut bytes = phone("+14155550123", None).encode().unwrap();
     bytes.push(0);
-    assert_eq!(
-        IdentifierRequest::decode(&bytes),
-        Err(QueryError::Malformed)
-    );
+    assert_eq!(IdentifierRequest::decode(&bytes), Err(QueryError::Malformed));
 }
 
 #[test]
 fn rejects_non_minimal_vector_length() {
     // RFC 9420 §2.1.2: the length 14 in two bytes instead of one.
     let bytes = hex::decode("400e040c2b313231323535353132313200").unwrap();
-    assert_eq!(
-        IdentifierRequest::decode(&bytes),
-        Err(QueryError::Malformed)
-    );
+    assert_eq!(IdentifierRequest::decode(&bytes), Err(QueryError::Malformed));
 }
 
 #[test]
 fn rejects_reserved_search_type() {
-    assert_eq!(
-        IdentifierRequest::decode(&[2, 0, 0, 0]),
-        Err(QueryError::Malformed)
-    );
-    assert_eq!(
-        IdentifierRequest::decode(&[2, 9, 0, 0]),
-        Err(QueryError::Malformed)
-    );
+    assert_eq!(IdentifierRequest::decode(&[2, 0, 0, 0]), Err(QueryError::Malformed));
+    assert_eq!(IdentifierRequest::decode(&[2, 9, 0, 0]), Err(QueryError::Malformed));
 }
 
 #[test]
 fn rejects_components_out_of_order() {
-    let bytes =
-        hex::decode("0e040c2b3132313235353531323132 06 8d0300 8d0200".replace(' ', "")).unwrap();
-    assert_eq!(
-        IdentifierRequest::decode(&bytes),
-        Err(QueryError::Components)
-    );
+    let bytes = hex::decode("0e040c2b3132313235353531323132 06 8d0300 8d0200".replace(' ', "")).unwrap();
+    assert_eq!(IdentifierRequest::decode(&bytes), Err(QueryError::Components));
 }
 
 #[test]
 fn rejects_unknown_response_code() {
-    assert_eq!(
-        IdentifierResponse::decode(&[5, 0, 0, 0]),
-        Err(QueryError::Code)
-    );
+    assert_eq!(IdentifierResponse::decode(&[5, 0, 0, 0]), Err(QueryError::Code));
 }
 
 #[test]
 fn rejects_length_of_a_gigabyte_without_allocating_it() {
-    assert_eq!(
-        IdentifierRequest::decode(&[0xbf, 0xff, 0xff, 0xff]),
-        Err(QueryError::Malformed)
-    );
+    assert_eq!(IdentifierRequest::decode(&[0xbf, 0xff, 0xff, 0xff]), Err(QueryError::Malformed));
 }
 
 #[test]

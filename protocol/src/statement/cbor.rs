@@ -11,18 +11,13 @@ impl Fields {
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let value: Value = ciborium::from_reader(&mut rest).ok()?;
-        if rest.is_empty() {
-            Self::of(value)
-        } else {
-            None
-        }
+        if rest.is_empty() { Self::of(value) } else { None }
     }
 
     /// The fields of `value`, if it is a map with integer keys.
     pub fn of(value: Value) -> Option<Self> {
         let entries = value.into_map().ok()?.into_iter();
-        let keyed =
-            entries.map(|(key, value)| Some((key.into_integer().ok()?.try_into().ok()?, value)));
+        let keyed = entries.map(|(key, value)| Some((key.into_integer().ok()?.try_into().ok()?, value)));
         keyed.collect::<Option<_>>().map(Self)
     }
 
@@ -59,21 +54,13 @@ impl Fields {
 
     /// Takes an array of at most `most` elements.
     pub fn list(&mut self, key: i64, most: usize) -> Option<Vec<Value>> {
-        self.take(key)?
-            .into_array()
-            .ok()
-            .filter(|list| list.len() <= most)
+        self.take(key)?.into_array().ok().filter(|list| list.len() <= most)
     }
 }
 
 /// A map with the given integer keys, which the caller has put in deterministic order.
 pub(crate) fn map(entries: Vec<(i64, Value)>) -> Value {
-    Value::Map(
-        entries
-            .into_iter()
-            .map(|(key, value)| (Value::from(key), value))
-            .collect(),
-    )
+    Value::Map(entries.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
 }
 
 /// Deterministic encoding, given maps in deterministic order: `ciborium` writes shortest integers
@@ -87,8 +74,5 @@ pub(super) fn encode(value: &Value) -> Vec<u8> {
 
 pub(super) fn encode_header(header: coset::Header) -> Vec<u8> {
     // Never: a header built by us has a CBOR form.
-    header
-        .to_cbor_value()
-        .map(|value| encode(&value))
-        .unwrap_or_default()
+    header.to_cbor_value().map(|value| encode(&value)).unwrap_or_default()
 }

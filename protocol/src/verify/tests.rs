@@ -40,10 +40,7 @@ impl Case {
                 proved_at: NOW.minus(DAY),
                 holder_since: NOW.minus(30 * DAY),
             },
-            status: Status {
-                id: [3; 16],
-                at: NOW.minus(3_600),
-            },
+            status: Status { id: [3; 16], at: NOW.minus(3_600) },
             mapping: Mapping {
                 csi: csi("+14155550123"),
                 audience: vec![domain("dp.example")],
@@ -79,11 +76,7 @@ impl Case {
             namespaces: vec!["tel:+1415".parse().unwrap()],
         }]);
         self.mapping.credential = sign(&self.credential, &self.authority);
-        let verifier = Verifier {
-            domain: &self.domain,
-            authorities: &authorities.unwrap(),
-            now: self.now,
-        };
+        let verifier = Verifier { domain: &self.domain, authorities: &authorities.unwrap(), now: self.now };
         let mapping = sign(&self.mapping, &self.holder);
         verifier.verify(&mapping, &sign(&self.status, &self.authority), asked)
     }
@@ -162,20 +155,9 @@ fn rejects_status_by_the_holder_himself() {
     .unwrap();
     let mut mapping = case.mapping.clone();
     mapping.credential = sign(&case.credential, &case.authority);
-    let verifier = Verifier {
-        domain: &case.domain,
-        authorities: &authorities,
-        now: NOW,
-    };
-    let outcome = verifier.verify(
-        &sign(&mapping, &case.holder),
-        &sign(&case.status, &case.holder),
-        None,
-    );
-    assert!(matches!(
-        outcome,
-        Err(VerifyError::Status(StatementError::Signature))
-    ));
+    let verifier = Verifier { domain: &case.domain, authorities: &authorities, now: NOW };
+    let outcome = verifier.verify(&sign(&mapping, &case.holder), &sign(&case.status, &case.holder), None);
+    assert!(matches!(outcome, Err(VerifyError::Status(StatementError::Signature))));
 }
 
 #[test]

@@ -6,11 +6,7 @@ use http::{Request, Response, StatusCode};
 use super::*;
 
 fn values<'a>(headers: &'a http::HeaderMap, name: &str) -> Vec<&'a [u8]> {
-    headers
-        .get_all(name)
-        .iter()
-        .map(|value| value.as_bytes())
-        .collect()
+    headers.get_all(name).iter().map(|value| value.as_bytes()).collect()
 }
 
 fn decoded_host(authority: &str, host: &str) -> String {
@@ -59,13 +55,7 @@ fn c41_missing_sections_are_empty_sections() {
 fn c41_truncation_anywhere_else_is_invalid() {
     let fields: Lines<'_> = &[("name", b"value")];
     let section = prefixed(&lines(fields));
-    let known = [
-        request_start(0),
-        section.clone(),
-        prefixed(b"content"),
-        section,
-    ]
-    .concat();
+    let known = [request_start(0), section.clone(), prefixed(b"content"), section].concat();
     let section = [&lines(fields)[..], &[0]].concat();
     let chunk = prefixed(b"content");
     let unknown = [&request_start(2)[..], &section, &chunk, &[0], &section].concat();
@@ -127,12 +117,7 @@ fn c44_connection_fields_are_not_written() {
         .header("x-end", "1")
         .body(Bytes::new())
         .unwrap();
-    let expected = [
-        request_start(0),
-        prefixed(&lines(&[("x-end", b"1")])),
-        vec![0, 0],
-    ]
-    .concat();
+    let expected = [request_start(0), prefixed(&lines(&[("x-end", b"1")])), vec![0, 0]].concat();
     assert_eq!(encode_request(&request).unwrap(), expected);
 }
 
@@ -151,12 +136,7 @@ fn c44_connection_fields_are_neither_refused_nor_acted_on() {
 
 #[test]
 fn c45_cookies_are_joined_on_reading() {
-    let fields: Lines<'_> = &[
-        ("cookie", b"a=1"),
-        ("x", b"y"),
-        ("Cookie", b"b=2; c=3"),
-        ("cookie", b""),
-    ];
+    let fields: Lines<'_> = &[("cookie", b"a=1"), ("x", b"y"), ("Cookie", b"b=2; c=3"), ("cookie", b"")];
     let request = decode_request(&request_with(fields)).unwrap();
     assert_eq!(values(request.headers(), "cookie"), [b"a=1; b=2; c=3"]);
 }
@@ -175,14 +155,8 @@ fn c45_cookies_are_joined_on_writing() {
 
 #[test]
 fn c46_host_takes_the_place_of_an_empty_authority() {
-    assert_eq!(
-        decoded_host("", "a.example:8443"),
-        "https://a.example:8443/"
-    );
-    assert_eq!(
-        decoded_host("", "[2001:db8::1]:8443"),
-        "https://[2001:db8::1]:8443/"
-    );
+    assert_eq!(decoded_host("", "a.example:8443"), "https://a.example:8443/");
+    assert_eq!(decoded_host("", "[2001:db8::1]:8443"), "https://[2001:db8::1]:8443/");
 }
 
 #[test]
@@ -194,10 +168,7 @@ fn c46_host_may_repeat_the_authority_in_another_case() {
 fn c46_path_and_query_are_kept_as_they_are() {
     let message = control(0, "POST", "HTTPS", "a.example", "//x/../%2e?q=1&r=/?");
     let request = decode_request(&message).unwrap();
-    assert_eq!(
-        request.uri().to_string(),
-        "https://a.example//x/../%2e?q=1&r=/?"
-    );
+    assert_eq!(request.uri().to_string(), "https://a.example//x/../%2e?q=1&r=/?");
     assert_eq!(request.method(), "POST");
 }
 
@@ -222,11 +193,7 @@ fn c47_final_status_is_200_to_599() {
 
 #[test]
 fn c48_lengths_need_not_be_minimal() {
-    let start = [
-        vec![0xc0, 0, 0, 0, 0, 0, 0, 0],
-        request_start(0)[1..].to_vec(),
-    ]
-    .concat();
+    let start = [vec![0xc0, 0, 0, 0, 0, 0, 0, 0], request_start(0)[1..].to_vec()].concat();
     let name = [&[0x80, 0, 0, 1][..], b"a", &[0x40, 1], b"b"].concat();
     let section = [vec![0x40, name.len() as u8], name].concat();
     let content = [&[0xc0, 0, 0, 0, 0, 0, 0, 2][..], b"ok"].concat();
@@ -238,28 +205,12 @@ fn c48_lengths_need_not_be_minimal() {
 #[test]
 fn c48_absurd_lengths_are_refused_before_allocation() {
     // 2^62 - 1 bytes could not be allocated.
-    for start in [
-        vec![0],
-        request_start(0),
-        [request_start(0), vec![0]].concat(),
-        vec![2],
-    ] {
+    for start in [vec![0], request_start(0), [request_start(0), vec![0]].concat(), vec![2]] {
         let message = [start, vec![0xff; 8], vec![0; 100]].concat();
-        assert_eq!(
-            decode_request(&message).unwrap_err(),
-            DecodeError::LengthBeyondEnd
-        );
+        assert_eq!(decode_request(&message).unwrap_err(), DecodeError::LengthBeyondEnd);
     }
-    let message = [
-        vec![3, 0x40, 200, 0],
-        vec![0xbf, 0xff, 0xff, 0xff],
-        vec![0; 100],
-    ]
-    .concat();
-    assert_eq!(
-        decode_response(&message).unwrap_err(),
-        DecodeError::LengthBeyondEnd
-    );
+    let message = [vec![3, 0x40, 200, 0], vec![0xbf, 0xff, 0xff, 0xff], vec![0; 100]].concat();
+    assert_eq!(decode_response(&message).unwrap_err(), DecodeError::LengthBeyondEnd);
 }
 
 #[test]
@@ -267,10 +218,7 @@ fn c49_a_fault_at_the_end_invalidates_all_of_the_message() {
     let good = [request_with(&[("a", b"b")]), prefixed(b"content")].concat();
     assert!(decode_request(&good).is_ok());
     let trailers = prefixed(&lines(&[("x", b"y\0")]));
-    assert_eq!(
-        decode_request(&[good, trailers].concat()).unwrap_err(),
-        DecodeError::FieldValue
-    );
+    assert_eq!(decode_request(&[good, trailers].concat()).unwrap_err(), DecodeError::FieldValue);
 }
 
 #[test]
@@ -285,8 +233,5 @@ fn c50_multi_valued_fields_survive_both_ways() {
     let read = decode_response(&encode_response(&response).unwrap()).unwrap();
     assert_eq!(read.status(), StatusCode::OK);
     assert_eq!(values(read.headers(), "set-cookie"), [b"a=1", b"b=2"]);
-    assert_eq!(
-        values(read.headers(), "www-authenticate"),
-        [&b"Basic"[..], b"Bearer"]
-    );
+    assert_eq!(values(read.headers(), "www-authenticate"), [&b"Basic"[..], b"Bearer"]);
 }

@@ -23,19 +23,13 @@ fn head_response_may_announce_content() {
 #[test]
 fn true_content_length_is_kept() {
     let message = response_with(&[("content-length", b"4")], b"four");
-    assert_eq!(
-        decode_response(&message).unwrap().headers()["content-length"],
-        "4"
-    );
+    assert_eq!(decode_response(&message).unwrap().headers()["content-length"], "4");
 }
 
 #[test]
 fn outer_whitespace_is_not_written() {
     let value = HeaderValue::from_static("\t a b ");
-    let response = Response::builder()
-        .header("x", value)
-        .body(Bytes::new())
-        .unwrap();
+    let response = Response::builder().header("x", value).body(Bytes::new()).unwrap();
     let expected = [response_with(&[("x", b"a b")], b""), vec![0]].concat();
     assert_eq!(encode_response(&response).unwrap(), expected);
 }
@@ -44,21 +38,12 @@ fn outer_whitespace_is_not_written() {
 fn host_is_written_as_authority_only() {
     let request = Request::get("https://a.example").header("host", "a.example");
     let expected = [request_start(0), vec![0, 0, 0]].concat();
-    assert_eq!(
-        encode_request(&request.body(Bytes::new()).unwrap()).unwrap(),
-        expected
-    );
+    assert_eq!(encode_request(&request.body(Bytes::new()).unwrap()).unwrap(), expected);
 }
 
 #[test]
 fn path_is_never_written_empty() {
-    let request = Request::get("https://a.example?q=1")
-        .body(Bytes::new())
-        .unwrap();
-    let expected = [
-        control(0, "GET", "https", "a.example", "/?q=1"),
-        vec![0, 0, 0],
-    ]
-    .concat();
+    let request = Request::get("https://a.example?q=1").body(Bytes::new()).unwrap();
+    let expected = [control(0, "GET", "https", "a.example", "/?q=1"), vec![0, 0, 0]].concat();
     assert_eq!(encode_request(&request).unwrap(), expected);
 }

@@ -31,11 +31,7 @@ fn request() -> impl Strategy<Value = Request<Bytes>> {
     let uri = "https?://([a-z0-9-]{1,20}(\\.example)?|\\[2001:db8::[1-9]\\])(:[1-9][0-9]{0,3})?\
                /[a-zA-Z0-9/._~%-]{0,80}(\\?[a-z0-9=&/?]{0,40})?";
     (method, uri, headers(), content()).prop_map(|(method, uri, headers, content)| {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .body(content)
-            .unwrap();
+        let mut request = Request::builder().method(method).uri(uri).body(content).unwrap();
         *request.headers_mut() = headers;
         request
     })
@@ -54,9 +50,7 @@ fn response() -> impl Strategy<Value = Response<Bytes>> {
 fn rewritten(known: &[u8]) -> Vec<u8> {
     let message = bhttp::Message::read_bhttp(&mut Cursor::new(known)).unwrap();
     let mut bytes = Vec::new();
-    message
-        .write_bhttp(bhttp::Mode::IndeterminateLength, &mut bytes)
-        .unwrap();
+    message.write_bhttp(bhttp::Mode::IndeterminateLength, &mut bytes).unwrap();
     bytes
 }
 
@@ -82,9 +76,7 @@ fn same_request(read: &Request<Bytes>, written: &Request<Bytes>) -> bool {
 }
 
 fn same_response(read: &Response<Bytes>, written: &Response<Bytes>) -> bool {
-    read.status() == written.status()
-        && read.headers() == written.headers()
-        && read.body() == written.body()
+    read.status() == written.status() && read.headers() == written.headers() && read.body() == written.body()
 }
 
 /// Whatever is accepted can be written, and reads the same again.

@@ -19,10 +19,7 @@ fn path_error(path: &str) -> TargetError {
 
 #[test]
 fn rejects_connect() {
-    assert_eq!(
-        target_error(control(0, "CONNECT", "", "a.example:443", "")),
-        TargetError::Connect
-    );
+    assert_eq!(target_error(control(0, "CONNECT", "", "a.example:443", "")), TargetError::Connect);
 }
 
 #[test]
@@ -48,61 +45,25 @@ fn rejects_missing_authority() {
 
 #[test]
 fn rejects_userinfo() {
-    for authority in [
-        "user@a.example",
-        "u:p@a.example",
-        "@a.example",
-        "a.example@",
-    ] {
+    for authority in ["user@a.example", "u:p@a.example", "@a.example", "a.example@"] {
         assert_eq!(authority_error(authority), TargetError::UserInfo);
     }
 }
 
 #[test]
 fn rejects_malformed_authority() {
-    let names = [
-        "a example",
-        "a.example/x",
-        "a.example?",
-        "a.example#",
-        "a%20b",
-        "a\\b",
-        "a\r\n",
-    ];
-    let ports = [
-        "a.example:",
-        "a.example:x",
-        "a.example:65536",
-        "a.example:1:2",
-        ":443",
-        "a:-1",
-    ];
-    let literals = [
-        "[::1",
-        "::1]",
-        "[]",
-        "[::g]",
-        "[::1]x",
-        "a[::1]",
-        "[v1.x]",
-        "[::1%25eth0]",
-    ];
+    let names = ["a example", "a.example/x", "a.example?", "a.example#", "a%20b", "a\\b", "a\r\n"];
+    let ports = ["a.example:", "a.example:x", "a.example:65536", "a.example:1:2", ":443", "a:-1"];
+    let literals = ["[::1", "::1]", "[]", "[::g]", "[::1]x", "a[::1]", "[v1.x]", "[::1%25eth0]"];
     for authority in names.iter().chain(&ports).chain(&literals) {
-        assert_eq!(
-            authority_error(authority),
-            TargetError::Authority,
-            "{authority}"
-        );
+        assert_eq!(authority_error(authority), TargetError::Authority, "{authority}");
     }
 }
 
 #[test]
 fn rejects_host_conflict() {
     for host in [&b"b.example"[..], b"a.example:443", b"a.example."] {
-        assert_eq!(
-            target_error(request_with(&[("host", host)])),
-            TargetError::HostConflict
-        );
+        assert_eq!(target_error(request_with(&[("host", host)])), TargetError::HostConflict);
     }
 }
 
@@ -111,10 +72,7 @@ fn rejects_malformed_host() {
     let empty = control(0, "GET", "https", "", "/");
     for host in ["", "a b", "a.example/", "[::1"] {
         let section = prefixed(&lines(&[("host", host.as_bytes())]));
-        assert_eq!(
-            target_error([&empty[..], &section].concat()),
-            TargetError::Authority
-        );
+        assert_eq!(target_error([&empty[..], &section].concat()), TargetError::Authority);
     }
 }
 
@@ -126,18 +84,7 @@ fn rejects_two_hosts() {
 
 #[test]
 fn rejects_malformed_path() {
-    for path in [
-        "",
-        "x",
-        "*",
-        "?q",
-        "https://a.example/",
-        "/a b",
-        "/a#b",
-        "/\0",
-        "/\u{e9}",
-        "/\n",
-    ] {
+    for path in ["", "x", "*", "?q", "https://a.example/", "/a b", "/a#b", "/\0", "/\u{e9}", "/\n"] {
         assert_eq!(path_error(path), TargetError::Path, "{path}");
     }
 }

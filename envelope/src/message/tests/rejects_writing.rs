@@ -25,27 +25,15 @@ fn rejects_writing_refused_target() {
     let target = |error| EncodeError::Target(error);
     let uri = "https://a.example/";
     assert_eq!(encode("CONNECT", uri, &[]), target(TargetError::Connect));
-    assert_eq!(
-        encode("GET", "ftp://a.example/", &[]),
-        target(TargetError::Scheme)
-    );
-    assert_eq!(
-        encode("GET", "https://u@a.example/", &[]),
-        target(TargetError::UserInfo)
-    );
-    assert_eq!(
-        encode("GET", uri, &[("host", "b")]),
-        target(TargetError::HostConflict)
-    );
+    assert_eq!(encode("GET", "ftp://a.example/", &[]), target(TargetError::Scheme));
+    assert_eq!(encode("GET", "https://u@a.example/", &[]), target(TargetError::UserInfo));
+    assert_eq!(encode("GET", uri, &[("host", "b")]), target(TargetError::HostConflict));
 }
 
 #[test]
 fn rejects_writing_status_that_is_not_final() {
     for status in [100, 101, 199, 600, 999] {
-        let response = Response::builder()
-            .status(status)
-            .body(Bytes::new())
-            .unwrap();
+        let response = Response::builder().status(status).body(Bytes::new()).unwrap();
         assert_eq!(encode_response(&response), Err(EncodeError::Status));
     }
 }
@@ -53,10 +41,7 @@ fn rejects_writing_status_that_is_not_final() {
 #[test]
 fn rejects_writing_too_many_fields() {
     let fields = [("a", "b"); 65];
-    assert_eq!(
-        encode("GET", "https://a.example/", &fields),
-        EncodeError::TooManyFields
-    );
+    assert_eq!(encode("GET", "https://a.example/", &fields), EncodeError::TooManyFields);
 }
 
 #[test]
@@ -70,8 +55,5 @@ fn rejects_writing_beyond_bound() {
 #[test]
 fn rejects_writing_content_length_that_lies() {
     let fields = [("content-length", "1")];
-    assert_eq!(
-        encode("GET", "https://a.example/", &fields),
-        EncodeError::ContentLength
-    );
+    assert_eq!(encode("GET", "https://a.example/", &fields), EncodeError::ContentLength);
 }

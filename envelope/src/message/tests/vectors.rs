@@ -57,10 +57,7 @@ fn rfc9292_response_with_informational_responses() {
     assert_eq!(response.headers().len(), 8);
     assert_eq!(response.headers()["etag"], "\"34aa387-d-1568eb00\"");
     assert_eq!(response.headers()["content-length"], "51");
-    assert_eq!(
-        response.body(),
-        "Hello World! My content includes a trailing CRLF.\r\n"
-    );
+    assert_eq!(response.body(), "Hello World! My content includes a trailing CRLF.\r\n");
 }
 
 #[test]
