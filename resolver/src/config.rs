@@ -1,0 +1,28 @@
+//! Where a directory lies: the part of the configuration that `discreet-resolver` and a gateway
+//! with an embedded resolver share.
+
+use discreet_serve::config::resolve;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A directory and the rules it is kept by. Paths are relative to the file they stand in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data owner's rules (TOML).
+    pub rules: PathBuf,
+    /// The SQLite file. Created if there is none.
+    pub directory: PathBuf,
+    /// The secret that seals the rows: one line of 64 hex digits, mode 0600, made by
+    /// `discreet-resolver init`. Keep it off the backups of the directory.
+    pub pepper: PathBuf,
+}
+
+impl Config {
+    /// Makes the paths usable from anywhere; `folder` is the configuration file's.
+    pub fn resolve(&mut self, folder: &Path) {
+        for path in [&mut self.rules, &mut self.directory, &mut self.pepper] {
+            resolve(folder, path);
+        }
+    }
+}

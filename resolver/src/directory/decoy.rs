@@ -1,0 +1,68 @@
+//! The decoy: a record about nobody, made with the directory, that lookups read when they miss.
+//!
+//! It also tells whether the pepper belongs to the directory: a directory that has rows but no
+//! decoy under this pepper was made with another one.
+
+use super::{Directory, DirectoryError};
+use crate::record::{Entry, RECORD_SIZE, Record};
+use crate::store::{Row, Table, Write};
+use discreet_protocol::SigningKey;
+use discreet_protocol::credential::Credential;
+use discreet_protocol::identifier::{Csi, Domain, MimiUri};
+use discreet_protocol::mapping::{DEFAULT_REFRESH_AFTER, Mapping, Reach, Tag};
+use discreet_protocol::statement::sign;
+use discreet_protocol::time::Timestamp;
+
+pub(super) fn ensure(directory: &Directory) -> Result<(), DirectoryError> {
+    let label = directory.pepper.decoy_label();
+    if let Some(row) = directory.store.read(Table::Records, &label)? {
+        return directory.open_record(&label, &row).map(drop);
+    }
+    if !directory.store.scan(Table::Records, None, 1)?.is_empty() {
+        return Err(DirectoryError::WrongPepper);
+    }
+    let record = decoy().ok_or(DirectoryError::Content)?;
+    let sealed = directory.pepper.seal(&label, 1, record.encode(), RECORD_SIZE);
+    let row = Row { version: 1, sealed: sealed.ok_or(DirectoryError::Content)? };
+    // Another process may be first; its decoy is as good.
+    directory.store.write(&[Write { table: Table::Records, label, replaces: None, row }])?;
+    Ok(())
+}
+
+/// A record of the common shape, under keys that nobody keeps.
+fn decoy() -> Option<Record> {
+    let (authority, holder) = (throwaway_key()?, throwaway_key()?);
+    let csi = Csi::handle("decoy").ok()?;
+    let name = Domain::new("decoy.invalid").ok()?;
+    let (start, end) = (Timestamp::from_unix(0), Timestamp::from_unix(u64::from(u32::MAX)));
+    let credential = Credential {
+        authority: name.clone(),
+        csi: csi.clone(),
+        holder: holder.verifying_key(),
+        id: [0; 16],
+        expires: end,
+        proved_at: start,
+        holder_since: start,
+    };
+    let uri = MimiUri::new("mimi://decoy.invalid/u/nobody").ok()?;
+    let mapping = Mapping {
+        csi,
+        audience: vec![name],
+        tag: Tag::default_tag(),
+        serial: 1 << 40,
+        not_before: start,
+        not_after: end,
+        refresh_after: DEFAULT_REFRESH_AFTER,
+        reaches: vec![Reach { uri, thumbprint: Some([0; 32]) }],
+        credential: sign(&credential, &authority),
+        serve_as_not_found: false,
+    };
+    let entry = Entry::read(sign(&mapping, &holder)).ok()?;
+    Some(Record { entries: vec![entry] })
+}
+
+fn throwaway_key() -> Option<SigningKey> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).ok()?;
+    Some(SigningKey::from_bytes(&seed))
+}

@@ -1,0 +1,113 @@
+//! The resolver: answers queries from a directory of sealed mappings.
+//!
+//! It knows neither OHTTP nor clients: a request comes in as [`http::Request`] and goes out as
+//! [`http::Response`], in process or (later) from a remote gateway. It links no HPKE; a test holds
+//! it to that.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`rules`] | the data owner's rules, as a file |
+//! | [`store`] | sealed rows by label: the trait, its contract, SQLite |
+//! | [`seal`], [`record`] | what a row is, and how it is sealed |
+//! | [`directory`] | records and statuses by identifier |
+//! | [`admission`] | which mappings a record takes in |
+//! | `lookup` | from an identifier to the answer |
+//! | [`import`], [`export`] | the directory as lines of JSON |
+
+use discreet_serve::secret::{SecretError, read_secret};
+use discreet_serve::{Clock, Environment, Log};
+use prometheus_client::registry::Registry;
+use std::path::PathBuf;
+
+pub mod admission;
+pub mod config;
+pub mod directory;
+pub mod export;
+pub mod import;
+mod line;
+mod lookup;
+mod metrics;
+pub mod record;
+pub mod rules;
+pub mod seal;
+pub mod store;
+
+pub use config::Config;
+use directory::{Directory, DirectoryError};
+use metrics::Metrics;
+use rules::{Rules, RulesError};
+use store::{Sqlite, StoreError};
+
+/// Answers lookups of one discovery domain.
+pub struct Resolver {
+    directory: Directory,
+    rules: Rules,
+    clock: Clock,
+    log: Log,
+    metrics: Metrics,
+}
+
+/// Why a directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The rules file.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The pepper's file, where it is there.
+    #[error(transparent)]
+    Pepper(SecretError),
+    /// There is no pepper. None is made silently: rows sealed under a lost one stay closed.
+    #[error("the pepper {} is missing; restore it from its backup or, for a new directory, run `discreet-resolver init`", path.display())]
+    NoPepper {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The directory in the store.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
+
+impl Resolver {
+    /// Opens rules, pepper and directory. Metrics go into `registry`.
+    ///
+    /// # Errors
+    ///
+    /// When one of the three is missing, damaged, or does not belong to the others.
+    pub fn open(
+        config: &Config,
+        environment: &Environment,
+        registry: &mut Registry,
+    ) -> Result<Self, OpenError> {
+        let (rules, directory) = open(config)?;
+        Ok(Self {
+            directory,
+            rules,
+            clock: environment.clock.clone(),
+            log: environment.log.clone(),
+            metrics: Metrics::register(registry),
+        })
+    }
+
+    /// The rules it answers by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+/// Opens rules and directory, for administering them.
+///
+/// # Errors
+///
+/// As [`Resolver::open`].
+pub fn open(config: &Config) -> Result<(Rules, Directory), OpenError> {
+    let rules = Rules::load(&config.rules)?;
+    if !config.pepper.exists() {
+        return Err(OpenError::NoPepper { path: config.pepper.clone() });
+    }
+    let pepper = seal::Pepper::new(read_secret(&config.pepper).map_err(OpenError::Pepper)?);
+    let directory = Directory::open(Sqlite::open(&config.directory)?, pepper)?;
+    Ok((rules, directory))
+}

@@ -1,0 +1,49 @@
+//! What a resolver counts: operations by outcome, never by whom or about whom.
+
+use discreet_protocol::query::ResponseCode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// How a lookup ended. Found and not found count as one: an observer of the metrics must not learn
+/// the outcome of a single lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Outcome {
+    Answered,
+    Unsupported,
+    Malformed,
+    Failed,
+}
+
+impl Outcome {
+    pub(crate) fn of(code: ResponseCode) -> Self {
+        match code {
+            ResponseCode::Success | ResponseCode::NotFound => Self::Answered,
+            ResponseCode::Ambiguous | ResponseCode::Forbidden | ResponseCode::UnsupportedField => {
+                Self::Unsupported
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    outcome: Outcome,
+}
+
+#[derive(Default)]
+pub(crate) struct Metrics(Family<Labels, Counter>);
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let help = "Lookups by outcome";
+        registry.register("resolver_lookups", help, metrics.0.clone());
+        metrics
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.0.get_or_create(&Labels { outcome }).inc();
+    }
+}

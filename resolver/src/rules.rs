@@ -1,0 +1,138 @@
+//! The data owner's rules, one TOML file: which discovery domain this is, whose attestations
+//! count. The gateway publishes them in the signed policy, the resolver verifies by them.
+
+use discreet_protocol::VerifyingKey;
+use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::{self, Authorities, Authority};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The longest a signed policy may stay valid: a client that is cut off must notice.
+const MAX_VALIDITY_DAYS: u32 = 30;
+
+/// The rules, as the file states them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesFile {
+    /// The discovery domain: the name clients ask under, in lower case.
+    pub domain: String,
+    /// Who operates gateway and resolver. Clients refuse relays of the same operator.
+    pub operator: String,
+    /// Counts up with every change of this file; clients never go back to a lower one.
+    pub edition: u32,
+    /// For how many days each signed policy is valid, 1 to 30.
+    #[serde(default = "default_validity")]
+    pub validity_days: u32,
+    /// Whose credentials count.
+    #[serde(default)]
+    pub authorities: Vec<AuthorityFile>,
+}
+
+/// An accepted authority, as the file states it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityFile {
+    /// Its name, as its credentials carry it.
+    pub name: String,
+    /// Its Ed25519 public key: 64 hex digits.
+    pub key: String,
+    /// What it may speak for: digit prefixes (`tel:+1415`; `tel:+` is every number), mail domains
+    /// (`mailto:a.example`), `handle:`. The longest prefix decides; equals stand side by side.
+    pub namespaces: Vec<String>,
+}
+
+fn default_validity() -> u32 {
+    7
+}
+
+/// The rules, checked.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The discovery domain.
+    pub domain: Domain,
+    /// Who operates gateway and resolver.
+    pub operator: String,
+    /// Counts up with every change.
+    pub edition: u32,
+    /// For how many days each signed policy is valid.
+    pub validity_days: u32,
+    /// Whose credentials count.
+    pub authorities: Authorities,
+}
+
+/// Why a rules file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// It cannot be read, or is not the expected TOML.
+    #[error(transparent)]
+    File(#[from] discreet_serve::config::ConfigError),
+    /// A field has a value it cannot have.
+    #[error("{}: {field} {problem}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+impl Rules {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or a field has a value it cannot have; the message names both.
+    pub fn load(path: &Path) -> Result<Self, RulesError> {
+        let file: RulesFile = discreet_serve::config::load(path)?;
+        Self::check(file).map_err(|(field, problem)| RulesError::Field {
+            path: path.to_owned(),
+            field,
+            problem,
+        })
+    }
+
+    fn check(file: RulesFile) -> Result<Self, (&'static str, &'static str)> {
+        let authorities = file.authorities.iter().map(authority).collect::<Result<_, _>>()?;
+        if !policy::is_operator(&file.operator) {
+            return Err(("operator", "must be 1 to 128 bytes without control characters"));
+        }
+        if !(1..=MAX_VALIDITY_DAYS).contains(&file.validity_days) {
+            return Err(("validity_days", "must be 1 to 30"));
+        }
+        if file.authorities.len() > policy::MAX_AUTHORITIES {
+            return Err(("authorities", "are too many; a policy names at most 64"));
+        }
+        Ok(Self {
+            domain: Domain::new(&file.domain)
+                .map_err(|_| ("domain", "must be a lower-case name like dp.example"))?,
+            operator: file.operator,
+            edition: file.edition,
+            validity_days: file.validity_days,
+            authorities: Authorities::new(authorities).ok_or(("authorities.name", "stands twice"))?,
+        })
+    }
+}
+
+fn authority(file: &AuthorityFile) -> Result<Authority, (&'static str, &'static str)> {
+    let bad_key = ("authorities.key", "must be an Ed25519 public key of 64 hex digits");
+    let mut key = [0; 32];
+    hex::decode_to_slice(&file.key, &mut key).map_err(|_| bad_key)?;
+    let key = VerifyingKey::from_bytes(&key).map_err(|_| bad_key)?;
+    if key.is_weak() {
+        return Err(bad_key);
+    }
+    if file.namespaces.len() > policy::MAX_NAMESPACES {
+        return Err(("authorities.namespaces", "are too many; an authority has at most 64"));
+    }
+    let namespaces = file.namespaces.iter().map(|text| text.parse());
+    Ok(Authority {
+        name: Domain::new(&file.name)
+            .map_err(|_| ("authorities.name", "must be a lower-case name like authority.example"))?,
+        key,
+        namespaces: namespaces
+            .collect::<Result<_, _>>()
+            .map_err(|_| ("authorities.namespaces", "must each be tel:+digits, mailto:domain or handle:"))?,
+    })
+}

@@ -1,0 +1,116 @@
+//! Where sealed rows lie. A store sees labels and sealed bytes, never an identifier.
+//!
+//! Every operation concerns single rows, so that a store may be spread over many machines. The
+//! contract is the comments of [`Store`], held to by one suite that every backend passes
+//! (`store::contract`).
+
+use std::path::PathBuf;
+
+#[cfg(test)]
+pub(crate) mod contract;
+mod sqlite;
+
+pub use sqlite::Sqlite;
+
+/// What a row is found by: an HMAC under the pepper, without meaning to anyone else.
+pub type Label = [u8; 32];
+
+/// The two kinds of rows. They differ in size, so telling them apart reveals nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// One row per identifier: all its mappings.
+    Records,
+    /// One row per credential: its latest status.
+    Statuses,
+}
+
+/// A sealed row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Grows with each write; part of what the seal authenticates.
+    pub version: u64,
+    /// Nonce, ciphertext and tag.
+    pub sealed: Vec<u8>,
+}
+
+/// One conditional write.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Where.
+    pub table: Table,
+    /// Which row.
+    pub label: Label,
+    /// The version the row must have now; `None`: there must be no such row.
+    pub replaces: Option<u64>,
+    /// What the row becomes.
+    pub row: Row,
+}
+
+/// Whether a conditional write took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It did, durably.
+    Applied,
+    /// The row has another version by now; nothing changed.
+    Conflict,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is no directory, or damaged.
+    #[error("the directory {} is damaged or not a directory: {reason}; restore it from a backup or an export", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: rusqlite::Error,
+    },
+    /// The file belongs to another version of this program.
+    #[error("the directory {} has format {found}, this program reads format {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: i64,
+        /// What we read.
+        expected: i64,
+    },
+    /// No room left.
+    #[error("the directory {} cannot grow: the disk is full", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anything else: permissions, locks, I/O.
+    #[error("the directory {} cannot be used: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: rusqlite::Error,
+    },
+}
+
+/// Rows by label.
+pub trait Store: Send + Sync + 'static {
+    /// The row at `label`, as the latest finished write left it. May be called from any number of
+    /// threads, also while a write is under way, and does not wait for it.
+    fn read(&self, table: Table, label: &Label) -> Result<Option<Row>, StoreError>;
+
+    /// Applies each write whose condition holds, in order, and says for each whether it did.
+    ///
+    /// On return what was applied is durable: it survives the loss of power. If the process dies
+    /// before, each row is wholly as before or wholly as written; of two writes the later is never
+    /// there without the earlier. On an error nothing of the batch is applied.
+    fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError>;
+
+    /// Up to `limit` rows whose labels are greater than `after`, ascending. Rows written meanwhile
+    /// may or may not appear; none appears twice over successive calls.
+    fn scan(
+        &self,
+        table: Table,
+        after: Option<&Label>,
+        limit: usize,
+    ) -> Result<Vec<(Label, Row)>, StoreError>;
+}
