@@ -1,0 +1,160 @@
+//! The gateway's resources: the gateway resource itself (RFC 9540 §4) and the signed policy.
+
+use crate::keyring::Keyring;
+use crate::metrics::{Metrics, Outcome};
+use crate::opener::{OpenError, Opened};
+use crate::policy::Publisher;
+use crate::target::Target;
+use bytes::Bytes;
+use discreet_envelope::{OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
+use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
+use discreet_protocol::time::Timestamp;
+use discreet_serve::{Clock, Handler, problem, problem_of_type};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// RFC 9540 §4.
+pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
+pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
+/// RFC 9458 §5.3: the one answer to all key trouble.
+const KEY_PROBLEM: &str = "https://iana.org/assignments/http-problem-types#ohttp-key";
+/// For how long relays may keep keys and policy: one hour.
+const CACHEABLE: &str = "public, max-age=3600";
+/// Requests opened and answered at once, per processor: enough to keep the processors busy while
+/// some wait for the disk.
+const WORKERS_PER_CORE: usize = 4;
+
+pub(crate) struct GatewayHandler {
+    shared: Arc<Shared>,
+    workers: Arc<Semaphore>,
+    publisher: Publisher,
+    clock: Clock,
+}
+
+/// What the worker threads need.
+struct Shared {
+    keyring: Keyring,
+    target: Target,
+    metrics: Metrics,
+}
+
+impl GatewayHandler {
+    pub(crate) fn new(
+        keyring: Keyring,
+        target: Target,
+        publisher: Publisher,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            shared: Arc::new(Shared { keyring, target, metrics }),
+            workers: Arc::new(Semaphore::new(cores * WORKERS_PER_CORE)),
+            publisher,
+            clock,
+        }
+    }
+
+    /// Opening is arithmetic and the directory lies on a disk: both leave the network's threads.
+    async fn open_and_answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        // Never: the semaphore is not closed.
+        let Ok(permit) = Arc::clone(&self.workers).acquire_owned().await else { return failed() };
+        let shared = Arc::clone(&self.shared);
+        let answered = tokio::task::spawn_blocking(move || {
+            let response = shared.exchange(request.body());
+            drop(permit);
+            response
+        });
+        answered.await.unwrap_or_else(|_| failed())
+    }
+}
+
+impl Handler for GatewayHandler {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        match (request.uri().path(), request.method()) {
+            (GATEWAY_PATH, &Method::POST) if !is_encapsulated(&request) => {
+                problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be message/ohttp-req")
+            }
+            (GATEWAY_PATH, &Method::POST) => self.open_and_answer(request).await,
+            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => {
+                document(OHTTP_KEYS, Bytes::copy_from_slice(self.shared.keyring.collection()))
+            }
+            (GATEWAY_PATH, _) => not_allowed("GET, HEAD, POST"),
+            (POLICY_PATH, &Method::GET | &Method::HEAD) => {
+                document(POLICY_TYPE, self.publisher.current(Timestamp::from_unix(self.clock.now())))
+            }
+            (POLICY_PATH, _) => not_allowed("GET, HEAD"),
+            _ => problem(StatusCode::NOT_FOUND, "this gateway has no such resource"),
+        }
+    }
+}
+
+impl Shared {
+    /// One exchange: errors before the request is open are the outer response, everything after
+    /// goes inside a 200 (RFC 9458 §5.2).
+    fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
+        let opened = match self.keyring.open(encapsulated) {
+            Ok(opened) => opened,
+            Err(OpenError::Truncated) => {
+                self.metrics.count(Outcome::Malformed);
+                return problem(StatusCode::BAD_REQUEST, "the content is no encapsulated request");
+            }
+            Err(OpenError::Key) => {
+                self.metrics.count(Outcome::KeyProblem);
+                return problem_of_type(StatusCode::BAD_REQUEST, KEY_PROBLEM, "key configuration not known");
+            }
+        };
+        let (response, outcome) = self.target.answer(&opened.message);
+        match seal(opened, &response) {
+            Some(sealed) => {
+                self.metrics.count(outcome);
+                sealed
+            }
+            None => {
+                self.metrics.count(Outcome::Failed);
+                failed()
+            }
+        }
+    }
+}
+
+/// Frames, pads and seals the target's response.
+fn seal(opened: Opened, response: &Response<Bytes>) -> Option<Response<Bytes>> {
+    let room = padding::response_room(opened.sealer.aead());
+    let padded = message::encode_response(response).ok().and_then(|message| padding::pad(message, room).ok());
+    // What does not fit is refused when it is published; if it happens all the same, the client
+    // is told inside, in the one size.
+    let padded = padded.or_else(|| {
+        let response = problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer does not fit");
+        padding::pad(message::encode_response(&response).ok()?, room).ok()
+    })?;
+    let mut response = Response::new(Bytes::from(opened.sealer.seal(padded)?));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OHTTP_RESPONSE));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(response)
+}
+
+fn is_encapsulated(request: &Request<Bytes>) -> bool {
+    let encoded = request.headers().contains_key(http::header::CONTENT_ENCODING);
+    let media_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    !encoded && media_type.is_some_and(|value| value.eq_ignore_ascii_case(OHTTP_REQUEST.as_bytes()))
+}
+
+fn document(media_type: &'static str, content: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(content);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE));
+    response
+}
+
+fn not_allowed(methods: &'static str) -> Response<Bytes> {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "the method does not apply here");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn failed() -> Response<Bytes> {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed")
+}

@@ -1,0 +1,72 @@
+//! The receiving half of each key encapsulation mechanism, over the `hpke` crate (RFC 9180).
+//!
+//! The crate's suites are types, a request's suite is a number: this module is the dispatch.
+
+use discreet_envelope::keys::{Aead, Kem};
+use hpke::aead::{AesGcm128, ChaCha20Poly1305};
+use hpke::kdf::HkdfSha256;
+use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::{Deserializable, Kem as HpkeKem, OpModeR, Serializable};
+use zeroize::Zeroizing;
+
+/// A private key, with its KEM.
+pub(crate) enum PrivateKey {
+    X25519(<X25519HkdfSha256 as HpkeKem>::PrivateKey),
+    XWing(Box<<XWing as HpkeKem>::PrivateKey>),
+}
+
+/// A request opened, and the secret its response is sealed from.
+pub(crate) struct Opened {
+    pub(crate) message: Vec<u8>,
+    pub(crate) exported: Zeroizing<Vec<u8>>,
+}
+
+/// Parts of an encapsulated request (RFC 9458 §4.3).
+pub(crate) struct Sealed<'a> {
+    pub(crate) info: &'a [u8],
+    pub(crate) enc: &'a [u8],
+    pub(crate) ciphertext: &'a [u8],
+    /// What the response's secret is exported under, and its length in bytes.
+    pub(crate) export: (&'a [u8], usize),
+}
+
+/// Derives a key pair from `seed` (RFC 9180 §7.1.3).
+pub(crate) fn derive(kem: Kem, seed: &[u8]) -> (PrivateKey, Vec<u8>) {
+    match kem {
+        Kem::X25519 => {
+            let (private, public) = X25519HkdfSha256::derive_keypair(seed);
+            (PrivateKey::X25519(private), public.to_bytes().to_vec())
+        }
+        Kem::XWing => {
+            let (private, public) = XWing::derive_keypair(seed);
+            (PrivateKey::XWing(Box::new(private)), public.to_bytes().to_vec())
+        }
+    }
+}
+
+impl PrivateKey {
+    /// Opens a request; `None` whatever the reason, so that nobody learns it.
+    pub(crate) fn open(&self, aead: Aead, sealed: &Sealed<'_>) -> Option<Opened> {
+        match (self, aead) {
+            (Self::X25519(key), Aead::Aes128Gcm) => open::<X25519HkdfSha256, AesGcm128>(key, sealed),
+            (Self::X25519(key), Aead::ChaCha20Poly1305) => {
+                open::<X25519HkdfSha256, ChaCha20Poly1305>(key, sealed)
+            }
+            (Self::XWing(key), Aead::Aes128Gcm) => open::<XWing, AesGcm128>(key, sealed),
+            (Self::XWing(key), Aead::ChaCha20Poly1305) => open::<XWing, ChaCha20Poly1305>(key, sealed),
+        }
+    }
+}
+
+fn open<K: HpkeKem, A: hpke::aead::Aead>(key: &K::PrivateKey, sealed: &Sealed<'_>) -> Option<Opened> {
+    let enc = K::EncappedKey::from_bytes(sealed.enc).ok()?;
+    let mode = OpModeR::Base;
+    let mut context = hpke::setup_receiver::<A, HkdfSha256, K>(&mode, key, &enc, sealed.info).ok()?;
+    let message = context.open(sealed.ciphertext, b"").ok()?;
+    let mut exported = Zeroizing::new(vec![0; sealed.export.1]);
+    context.export(sealed.export.0, &mut exported).ok()?;
+    Some(Opened { message, exported })
+}
+
+#[cfg(test)]
+mod tests;

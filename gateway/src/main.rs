@@ -1,0 +1,61 @@
+//! The command `discreet-gateway`.
+
+use clap::{Parser, Subcommand};
+use discreet_gateway::{Config, Gateway, init};
+use discreet_serve::{hide_panic_payloads, stop_signal};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An oblivious gateway: opens sealed lookups and answers them from its directory.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.")]
+struct Options {
+    /// The configuration, a TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only say whether the configuration can be used.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make the secret files that do not exist yet, and print the key that clients pin
+    Init,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    hide_panic_payloads();
+    let options = Options::parse();
+    let config = match Config::load(&options.config) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    match options.action {
+        Some(Action::Init) => init::init(&config).map_or_else(
+            |error| fail(1, &error),
+            |key| {
+                println!("{}", hex::encode(key.to_bytes()));
+                ExitCode::SUCCESS
+            },
+        ),
+        None => match Gateway::check(&config) {
+            Err(error) => fail(2, &error),
+            Ok(()) if options.check_config => ExitCode::SUCCESS,
+            Ok(()) => run(config).await.map_or_else(|error| fail(1, error.as_ref()), |()| ExitCode::SUCCESS),
+        },
+    }
+}
+
+async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    Ok(Gateway::bind(config).await?.run_until(stop_signal()).await?)
+}
+
+fn fail(code: u8, error: &dyn Error) -> ExitCode {
+    eprintln!("discreet-gateway: {error}");
+    ExitCode::from(code)
+}
