@@ -1,0 +1,179 @@
+//! The relay's configuration file. This struct is its manual; `relay.sample.toml` is an example.
+
+use std::{borrow::Borrow, collections::BTreeMap, fmt, path::Path};
+
+use discreet_serve::{
+    Admin, Limits, Listen, LogConfig, UpstreamConfig,
+    config::{ConfigError, folder, load},
+};
+use serde::Deserialize;
+use thiserror::Error;
+
+/// The content of every encapsulated request of our clients is exactly this long.
+const DEFAULT_MAX_REQUEST_BYTES: usize = 4096;
+/// The content of every encapsulated response is exactly this long; a problem is shorter.
+const DEFAULT_MAX_RESPONSE_BYTES: usize = 8192;
+/// Longer names would only make longer paths.
+const MAX_NAME_BYTES: usize = 63;
+
+/// What a relay needs to know. Relative paths are taken from the file's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Where health and metrics are answered. Default: nowhere.
+    #[serde(default)]
+    pub admin: Admin,
+    /// Format and level of the log on standard error.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Bounds on connections, requests and times.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Bytes of an encapsulated request; more is refused with 413. Default 4096, the one size
+    /// that Discreet's clients send. Raise it only for other clients.
+    #[serde(default = "default_max_request_bytes")]
+    pub max_request_bytes: usize,
+    /// Bytes of a gateway's answer; more is dropped and answered with 502. Default 8192, the one
+    /// size that Discreet's gateways answer with.
+    #[serde(default = "default_max_response_bytes")]
+    pub max_response_bytes: usize,
+    /// The gateways, by the name clients use in the path: `/{name}` takes encapsulated requests and
+    /// serves the keys, `/{name}/policy` serves the signed policy. No others are ever contacted.
+    #[serde(default)]
+    pub gateways: BTreeMap<GatewayName, UpstreamConfig>,
+}
+
+fn default_max_request_bytes() -> usize {
+    DEFAULT_MAX_REQUEST_BYTES
+}
+
+fn default_max_response_bytes() -> usize {
+    DEFAULT_MAX_RESPONSE_BYTES
+}
+
+impl Config {
+    /// A configuration with all defaults and no gateway yet.
+    pub fn new(listen: Listen) -> Self {
+        Self {
+            listen,
+            admin: Admin::default(),
+            log: LogConfig::default(),
+            limits: Limits::default(),
+            max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
+            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            gateways: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or has an unknown, missing or malformed field.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = load(path)?;
+        let folder = folder(path);
+        config.listen.resolve_paths(folder);
+        for gateway in config.gateways.values_mut() {
+            gateway.resolve_paths(folder);
+        }
+        Ok(config)
+    }
+}
+
+/// A gateway's name as it appears in a path: lower-case letters, digits and hyphens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct GatewayName(String);
+
+/// The name would not be one plain path segment.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a gateway's name is 1 to {MAX_NAME_BYTES} of a-z, 0-9 and hyphen")]
+pub struct GatewayNameError;
+
+impl TryFrom<String> for GatewayName {
+    type Error = GatewayNameError;
+
+    fn try_from(name: String) -> Result<Self, GatewayNameError> {
+        let plain = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || !plain {
+            Err(GatewayNameError)
+        } else {
+            Ok(Self(name))
+        }
+    }
+}
+
+impl std::str::FromStr for GatewayName {
+    type Err = GatewayNameError;
+
+    fn from_str(name: &str) -> Result<Self, GatewayNameError> {
+        name.to_owned().try_into()
+    }
+}
+
+/// So that a map can be asked with a piece of a path.
+impl Borrow<str> for GatewayName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GatewayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/relay.sample.toml");
+
+    #[test]
+    fn the_sample_is_a_configuration() {
+        let config = Config::load(Path::new(SAMPLE)).unwrap();
+        assert_eq!((config.max_request_bytes, config.max_response_bytes), (4096, 8192));
+        let dp = &config.gateways["dp"];
+        assert_eq!(dp.url.authority(), "gateway.dp.example");
+        assert!(dp.ca.as_ref().is_some_and(|ca| ca.is_absolute() && ca.ends_with("ca.pem")));
+        let Listen::Tls { address, certificate, key } = config.listen else { panic!("the sample uses TLS") };
+        assert_eq!(address.to_string(), "[::]:8443");
+        assert!(certificate.is_absolute() && key.is_absolute(), "taken from the file's folder");
+    }
+
+    #[test]
+    fn a_gateways_name_is_one_plain_segment() {
+        for name in ["", "a/b", "..", ".well-known", "DP", "d p", "%64p", "dp?", "ü", &"a".repeat(64)] {
+            assert_eq!(name.parse::<GatewayName>(), Err(GatewayNameError), "{name}");
+        }
+        assert!("dp-2".parse::<GatewayName>().is_ok());
+    }
+
+    #[test]
+    fn c29_a_gateway_without_tls_is_refused() {
+        let text = "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n[gateways.dp]\nurl = \"http://gateway.example\"\n";
+        let error = toml_error(text);
+        assert!(
+            error.ends_with("line 4: an upstream must be https; http is for loopback addresses only"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        let text = "log_addresses = true\n[listen.plaintext]\naddress = \"127.0.0.1:0\"\n";
+        let error = toml_error(text);
+        assert!(error.contains("relay.toml line 1: unknown field `log_addresses`"), "{error}");
+    }
+
+    fn toml_error(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path).unwrap_err().to_string()
+    }
+}

@@ -1,0 +1,129 @@
+//! The oblivious relay (RFC 9458 §5): hides the client from the gateway.
+//!
+//! It passes encapsulated requests to a fixed set of gateways and their answers back, and serves
+//! its own copy of each gateway's keys and policy, the same bytes to everyone. What goes to either
+//! side is built from an allow-list of two header fields; the rest of a message is dropped. It
+//! links neither HPKE nor Binary HTTP: it could not open a request if it wished.
+
+pub mod config;
+mod document;
+mod forward;
+mod gateways;
+mod handler;
+mod media;
+mod metrics;
+
+use std::{future::Future, net::SocketAddr};
+
+use discreet_serve::{Environment, JoinError, Shell, ShellConfig, StartError, tls::TlsError};
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+
+pub use self::config::{Config, GatewayName};
+use self::{gateways::Gateways, handler::RelayHandler, metrics::Metrics};
+
+/// Why a relay did not start.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// Nothing to relay to.
+    #[error("the configuration names no gateway: add [gateways.NAME]")]
+    NoGateway,
+    /// A gateway's CA bundle cannot be used.
+    #[error("gateway {name}: {source}")]
+    Gateway {
+        /// The gateway's configured name.
+        name: GatewayName,
+        /// What is wrong with the file.
+        source: TlsError,
+    },
+    /// The listener or the limits cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// A running relay. Dropping it stops it at once.
+#[derive(Debug)]
+pub struct Relay(Shell);
+
+impl Relay {
+    /// Starts a relay that logs to standard error and returns once it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be put to work; nothing is left running.
+    pub async fn bind(config: Config) -> Result<Self, BindError> {
+        let environment = Environment::of_process(&config.log);
+        Self::bind_in(config, environment).await
+    }
+
+    /// As [`Relay::bind`], with a log and a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relay::bind`].
+    pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
+        let gateways = Gateways::new(&config.gateways)?;
+        let metrics = Metrics::default();
+        let mut registry = Registry::with_prefix("discreet_relay");
+        metrics.register(&mut registry);
+        let handler = RelayHandler::new(gateways, environment.clock, metrics, config.max_response_bytes);
+        let shell = ShellConfig {
+            listen: &config.listen,
+            admin: &config.admin,
+            limits: &config.limits,
+            max_request_bytes: config.max_request_bytes,
+            log: &environment.log,
+            registry,
+        };
+        let relay = Self(Shell::start(shell, handler).await?);
+        environment.log.within(|| {
+            let (address, admin) = (relay.addr(), relay.admin_addr());
+            tracing::info!(%address, ?admin, gateways = config.gateways.len(), "listening");
+        });
+        Ok(relay)
+    }
+
+    /// Looks at everything in `config` that can be wrong short of opening ports.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relay::bind`] would.
+    pub fn check(config: &Config) -> Result<(), BindError> {
+        Gateways::new(&config.gateways)?;
+        config.limits.check().map_err(StartError::from)?;
+        Ok(config.listen.check().map_err(StartError::from)?)
+    }
+
+    /// Where the relay listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.0.addr()
+    }
+
+    /// Where health and metrics are answered, if anywhere.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.0.admin_addr()
+    }
+
+    /// Begins to drain. Calling it again changes nothing.
+    pub fn shutdown(&self) {
+        self.0.shutdown();
+    }
+
+    /// Returns once drained, after a [`Relay::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// When a task of the server panicked.
+    pub async fn join(self) -> Result<(), JoinError> {
+        self.0.join().await
+    }
+
+    /// Serves until `stop` resolves, then drains.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relay::join`].
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
+        self.0.run_until(stop).await
+    }
+}

@@ -1,0 +1,108 @@
+//! Accepting connections, and letting them go.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    connection::{serve_socket, stopped},
+    exchange::{Handler, Server},
+    metrics::Metrics,
+};
+
+/// How long to wait when the system has no connection to give, most often for want of descriptors.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How serving ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// Connections that did not finish within the drain time.
+    pub(crate) cut_off: usize,
+    /// Connections whose task panicked.
+    pub(crate) panicked: usize,
+}
+
+/// Serves until told to stop, then drains. Dropping the future closes everything at once.
+pub(crate) async fn serve_listener<H: Handler>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    server: Arc<Server<H>>,
+    stop: watch::Receiver<bool>,
+) -> Ended {
+    let permits = Arc::new(Semaphore::new(server.limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let mut ended = Ended::default();
+    let mut stopping = std::pin::pin!(stopped(stop.clone()));
+    loop {
+        tokio::select! {
+            () = stopping.as_mut() => break,
+            Some(result) = connections.join_next() => ended.note(&result, &server.metrics),
+            (socket, permit) = next(&listener, &permits, &server.metrics) => {
+                let open = server.metrics.connection();
+                let (tls, shared, stop) = (tls.clone(), Arc::clone(&server), stop.clone());
+                connections.spawn(server.log.attach(async move {
+                    let _held = (permit, open);
+                    serve_socket(socket, tls, shared, stop).await;
+                }));
+            }
+        }
+    }
+    // Closed first: from here on the system refuses new connections.
+    drop(listener);
+    let drained = timeout(server.limits.drain(), async {
+        while let Some(result) = connections.join_next().await {
+            ended.note(&result, &server.metrics);
+        }
+    });
+    if drained.await.is_err() {
+        ended.cut_off = connections.len();
+        connections.shutdown().await;
+    }
+    ended
+}
+
+impl Ended {
+    fn note(&mut self, result: &Result<(), tokio::task::JoinError>, metrics: &Metrics) {
+        if result.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+            self.panicked += 1;
+            metrics.panics.inc();
+        }
+    }
+}
+
+/// The next connection. Waits for a free place first, so that over the bound the kernel queues.
+async fn next(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+    metrics: &Metrics,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
+            // Never: this semaphore is not closed.
+            std::future::pending().await
+        };
+        match listener.accept().await {
+            // The peer's address is dropped here and reaches nobody.
+            Ok((socket, _)) => return (socket, permit),
+            Err(error) if gone_already(&error) => {}
+            Err(_) => {
+                metrics.accept_failures.inc();
+                sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// The peer left before we looked: no reason to wait.
+fn gone_already(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,42 @@
+//! The shell of the servers: listening, TLS, upstream, limits, drain, admin, log, config.
+//!
+//! Every role (relay, gateway, resolver, provider) is a [`Handler`] inside a [`Shell`]. The shell
+//! speaks HTTP (RFC 9110, RFC 9112, RFC 9113) over TLS, reads a bounded request, calls the handler
+//! and writes a bounded answer. It knows nothing of Oblivious HTTP and must not: the relay links it.
+//!
+//! Three promises hold for every role:
+//!
+//! - The handler never sees the peer's address. The shell does not read it either.
+//! - Nothing is global: metrics and logs belong to the role that started the shell.
+//! - Everything from the network is bounded by [`Limits`]; over a bound there is one clear error.
+
+mod accept;
+pub mod admin;
+pub mod clock;
+pub mod config;
+mod connection;
+mod environment;
+mod exchange;
+pub mod limits;
+pub mod listen;
+pub mod log;
+mod metrics;
+mod problem;
+pub mod secret;
+mod shell;
+mod signal;
+mod tasks;
+pub mod tls;
+pub mod upstream;
+
+pub use admin::Admin;
+pub use clock::Clock;
+pub use environment::Environment;
+pub use exchange::Handler;
+pub use limits::Limits;
+pub use listen::Listen;
+pub use log::{Log, LogConfig};
+pub use problem::{PROBLEM_JSON, problem, problem_of_type};
+pub use shell::{JoinError, Shell, ShellConfig, StartError};
+pub use signal::{hide_panic_payloads, stop_signal};
+pub use upstream::{Upstream, UpstreamConfig, UpstreamError};

@@ -1,0 +1,136 @@
+//! TLS for listeners and upstreams: rustls with aws-lc-rs, TLS 1.2 and 1.3, no early data.
+//!
+//! The crypto provider is passed explicitly, so that no process-wide default is needed or set.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+};
+use thiserror::Error;
+
+/// Why certificates or keys cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file holds no PEM certificate.
+    #[error("{} holds no PEM certificate", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds no PEM private key.
+    #[error("{} holds no PEM private key", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Certificate and key do not belong together, or one is of an unsupported kind.
+    #[error("the key {} does not fit the certificate {}: {source}", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What rustls said.
+        source: Box<rustls::Error>,
+    },
+    /// A certificate of a CA bundle is not one.
+    #[error("{} holds a certificate that cannot be trusted: {source}", path.display())]
+    BadRoot {
+        /// The file.
+        path: PathBuf,
+        /// What rustls said.
+        source: Box<rustls::Error>,
+    },
+    /// rustls and its provider disagree. A fault of the build, not of the configuration.
+    #[error("TLS is not available in this build: {0}")]
+    Provider(Box<rustls::Error>),
+}
+
+/// What a listener offers. HTTP/2 first, then HTTP/1.1, by ALPN (RFC 7301).
+pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = certificates(certificate)?;
+    let key_der = private_key(key)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unavailable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .map_err(|source| TlsError::Mismatch {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            source: Box::new(source),
+        })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // RFC 8470 §3: early data can be replayed. Zero is the default; it is stated because we rely on it.
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
+/// What an upstream trusts: the CA bundle given, and only that, or the web's roots.
+/// ALPN is left to the connector.
+pub(crate) fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|source| TlsError::BadRoot {
+                    path: path.to_owned(),
+                    source: Box::new(source),
+                })?;
+            }
+        }
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unavailable)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // RFC 8470: a request in early data can be replayed by anyone on the path.
+    config.enable_early_data = false;
+    Ok(config)
+}
+
+fn unavailable(error: rustls::Error) -> TlsError {
+    TlsError::Provider(Box::new(error))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(path)?;
+    let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(TlsError::NoCertificate { path: path.to_owned() }),
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = zeroize::Zeroizing::new(read(path)?);
+    PrivateKeyDer::from_pem_slice(&text).map_err(|_| TlsError::NoKey { path: path.to_owned() })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+}

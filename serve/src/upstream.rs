@@ -1,0 +1,193 @@
+//! The one HTTP client of relay and gateway: a few shared connections to one origin.
+//!
+//! Requests of all clients share the same connections, so that the upstream cannot tell clients
+//! apart by them (RFC 9458 §6.2). Nothing is sent twice (RFC 9458 §6.5): a lost connection, even one that
+//! was pooled, is an error and not a reason to repeat, and redirects are answers like any other.
+
+mod config;
+
+use std::{
+    error::Error as StdError,
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    Request, Response, Uri,
+    uri::{Authority, PathAndQuery},
+};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, Client, connect::HttpConnector},
+    rt::TokioTimer,
+};
+use thiserror::Error;
+use tokio::time::timeout;
+
+pub use self::config::{Origin, OriginError, UpstreamConfig};
+use crate::{
+    tasks::Tasks,
+    tls::{TlsError, client_config},
+};
+
+/// How many HTTP/2 connections are kept: one would put all requests in one queue.
+const CONNECTIONS: usize = 4;
+/// How long to wait for a TCP connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// When an unused connection is given up. Shorter than our servers' idle times, because a request
+/// on a connection that is just being closed is lost, not repeated.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a silent HTTP/2 connection is probed, so that a dead one is noticed before it is used.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
+const MAX_IDLE_HTTP1: usize = 32;
+
+/// What is behind an origin. Cheap to share by reference; dropping it closes the connections.
+#[derive(Debug)]
+pub struct Upstream {
+    origin: Origin,
+    timeout: Duration,
+    clients: Vec<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    next: AtomicUsize,
+    _connections: Tasks,
+}
+
+/// Why there is no answer from upstream.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum UpstreamError {
+    /// Nobody listens there, or the name does not resolve.
+    #[error("the upstream cannot be reached")]
+    Connect,
+    /// The upstream's certificate is not trusted, or TLS failed otherwise.
+    #[error("the upstream cannot be trusted")]
+    Tls,
+    /// The whole exchange took too long.
+    #[error("the upstream took too long")]
+    Timeout,
+    /// The answer is larger than allowed.
+    #[error("the upstream's answer is too large")]
+    TooLarge,
+    /// The connection was lost, or what came is not HTTP.
+    #[error("the upstream broke off the exchange")]
+    Protocol,
+}
+
+impl Upstream {
+    /// Prepares the connections; the first request opens them.
+    ///
+    /// # Errors
+    ///
+    /// When the CA bundle cannot be used.
+    pub fn new(config: &UpstreamConfig) -> Result<Self, TlsError> {
+        let tls = client_config(config.ca.as_deref())?;
+        let connections = Tasks::default();
+        let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), &connections)).collect();
+        Ok(Self {
+            origin: config.url.clone(),
+            timeout: Duration::from_secs(config.timeout_secs.get()),
+            clients,
+            next: AtomicUsize::new(0),
+            _connections: connections,
+        })
+    }
+
+    /// The host and port requests go to, for requests that must name it.
+    pub fn authority(&self) -> &Authority {
+        self.origin.authority()
+    }
+
+    /// Sends a request once and waits for its whole answer, at most `max_response_bytes` of body.
+    ///
+    /// Of the request's URI only path and query are used. Header fields go out as they are; the client
+    /// adds `host` and `content-length` and nothing else. Trailers of the answer are dropped.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the error, the upstream may have acted on the request, except for
+    /// [`UpstreamError::Connect`] and [`UpstreamError::Tls`].
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        max_response_bytes: usize,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let (parts, body) = request.into_parts();
+        let mut outgoing = Request::new(Full::new(body));
+        *outgoing.method_mut() = parts.method;
+        *outgoing.uri_mut() = self.uri(parts.uri)?;
+        *outgoing.headers_mut() = parts.headers;
+        timeout(self.timeout, self.exchange(outgoing, max_response_bytes))
+            .await
+            .unwrap_or(Err(UpstreamError::Timeout))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        max_response_bytes: usize,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let client = self.clients.get(turn).ok_or(UpstreamError::Protocol)?;
+        let response = client.request(request).await.map_err(|error| classify(&error))?;
+        let (mut parts, body) = response.into_parts();
+        parts.extensions.clear();
+        let body = Limited::new(body, max_response_bytes).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { UpstreamError::TooLarge } else { UpstreamError::Protocol }
+        })?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+
+    fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
+        let path = uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+        Uri::builder()
+            .scheme(self.origin.scheme().clone())
+            .authority(self.origin.authority().clone())
+            .path_and_query(path)
+            .build()
+            // Never: all three parts were parsed before.
+            .map_err(|_| UpstreamError::Protocol)
+    }
+}
+
+fn client(
+    tls: rustls::ClientConfig,
+    connections: &Tasks,
+) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    // Without it a request over HTTP/2 waits some 40 ms for a delayed acknowledgement.
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    // `Origin` has seen to it that http is for loopback only.
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
+    Client::builder(connections.executor())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_HTTP1)
+        .http2_keep_alive_interval(PROBE_INTERVAL)
+        .http2_keep_alive_while_idle(true)
+        // RFC 9458 §6.5: no repetition without proof that nothing was processed. The pool would repeat
+        // what it believes unsent; we do not take its word for it.
+        .retry_canceled_requests(false)
+        .build(https.wrap_connector(tcp))
+}
+
+/// Only what failed before a request could be sent is a failure to connect.
+fn classify(error: &legacy::Error) -> UpstreamError {
+    match (error.is_connect(), is_tls(error)) {
+        (true, true) => UpstreamError::Tls,
+        (true, false) => UpstreamError::Connect,
+        (false, _) => UpstreamError::Protocol,
+    }
+}
+
+/// rustls hides its errors inside `io::Error`, whose `source` skips the error itself.
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || inner.is_some_and(|inner| is_tls(inner))
+        || error.source().is_some_and(is_tls)
+}
