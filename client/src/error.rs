@@ -1,0 +1,206 @@
+//! What can go wrong with a lookup, and whose fault it is.
+//!
+//! No text here repeats the identifier that was looked up.
+
+use discreet_envelope::keys::KeysError;
+use discreet_protocol::policy::ValidityError;
+use discreet_protocol::query::QueryError;
+use discreet_protocol::statement::StatementError;
+use discreet_protocol::verify::VerifyError;
+
+use crate::input::InputError;
+use crate::profile::ProfileError;
+use crate::storage::StorageError;
+
+/// Who is at fault, for messages and exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What the user asked for.
+    Input,
+    /// This machine: its profile, its state, its clock.
+    Local,
+    /// A relay, or the network on the way to it.
+    Relay,
+    /// The gateway, or what the relay passes off as its answer.
+    Gateway,
+    /// The discovery provider: what it signed, or what its directory holds.
+    Provider,
+}
+
+/// Why a lookup has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was typed is no identifier.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The profile cannot be used.
+    #[error("profile: {0}")]
+    Profile(#[from] ProfileError),
+    /// The client's own state cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The system gives no randomness, or a value cannot be encoded.
+    #[error("this machine cannot prepare a lookup: {0}")]
+    Prepare(&'static str),
+    /// A relay failed.
+    #[error("relay {relay}: {error}")]
+    Relay {
+        /// The relay's host, from the profile.
+        relay: String,
+        /// What happened.
+        error: RelayError,
+    },
+    /// The policy that a relay passed on cannot be used.
+    #[error("policy through relay {relay}: {error}")]
+    Policy {
+        /// The relay's host, from the profile.
+        relay: String,
+        /// What is wrong with it.
+        error: PolicyError,
+    },
+    /// The relays passed on policies that cannot both be honest.
+    #[error("the relays disagree about the provider's keys; no lookup was sent")]
+    RelaysDisagree,
+    /// The policy names no key this client can use.
+    #[error("the provider offers no key that this client supports")]
+    NoSupportedKey,
+    /// A relay is run by the discovery provider itself.
+    #[error("relay {relay} is run by the discovery provider itself; use another one")]
+    RelayOfProvider {
+        /// The relay's host, from the profile.
+        relay: String,
+    },
+    /// The gateway did not answer as it must.
+    #[error("gateway: {0}")]
+    Gateway(#[from] GatewayError),
+    /// The directory's answer is refused.
+    #[error("directory: {0}")]
+    Directory(#[from] DirectoryError),
+}
+
+/// What can happen at a relay.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RelayError {
+    /// Nobody listens there, or the name does not resolve.
+    #[error("cannot be reached")]
+    Unreachable,
+    /// Its certificate is not trusted, or TLS failed otherwise.
+    #[error("cannot be trusted: its TLS certificate is not valid for it")]
+    Untrusted,
+    /// It took too long.
+    #[error("took too long")]
+    Timeout,
+    /// The connection was lost, or what came is not HTTP.
+    #[error("broke off the exchange")]
+    Broken,
+    /// Its answer is larger than any answer may be.
+    #[error("sent more than an answer may hold")]
+    TooLarge,
+    /// It answered with an error of its own, or passed on one of the gateway's.
+    #[error("answered with status {status}{}", title.as_deref().map(|title| format!(": {title}")).unwrap_or_default())]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The problem document's title, reduced to plain characters.
+        title: Option<String>,
+    },
+    /// It answered with something else than the protocol has, such as a web page.
+    #[error("answered with something else than an oblivious HTTP response (a captive portal?)")]
+    MediaType,
+}
+
+/// What can be wrong with a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// It cannot be read, or the directory key of the profile did not sign it.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// It is for another discovery domain than the profile's.
+    #[error("it is for another discovery domain")]
+    Domain,
+    /// It does not apply now.
+    #[error(transparent)]
+    Validity(#[from] ValidityError),
+    /// A later one has been seen.
+    #[error("its serial is lower than one seen before; somebody may be rolling it back")]
+    Rollback,
+    /// Its key collection is not well-formed.
+    #[error("its key collection is malformed: {0}")]
+    Keys(#[from] KeysError),
+    /// It asks for other sizes than this client sends.
+    #[error("it asks for message sizes that this client does not use")]
+    Sizes,
+}
+
+/// What can be wrong with the gateway's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// The gateway, or a relay in its name, says that it does not know the key.
+    #[error("it does not know the key this client used; its policy may just have changed, try again")]
+    Key,
+    /// The answer does not have the one size.
+    #[error("its answer does not have the size that all answers have")]
+    Size,
+    /// The answer does not open: it is damaged or not the gateway's.
+    #[error("its answer cannot be opened: damaged on the way, or not from the gateway")]
+    Decapsulate,
+    /// The message inside is not valid Binary HTTP.
+    #[error("its answer is not valid Binary HTTP")]
+    Message,
+}
+
+/// Why the directory's answer is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// It could not answer.
+    #[error("it answered with status {0}")]
+    Status(u16),
+    /// The answer is not an `IdentifierResponse`.
+    #[error("its answer cannot be read: {0}")]
+    Response(#[from] QueryError),
+    /// It does not answer this kind of query.
+    #[error("it does not answer queries of this kind")]
+    Unsupported,
+    /// Outcome, URIs and mappings contradict each other.
+    #[error("its answer contradicts itself")]
+    Contradiction,
+    /// A mapping does not stand.
+    #[error("a mapping is refused: {0}")]
+    Mapping(#[from] VerifyError),
+    /// A mapping is for another tag than the one asked for or `Default`.
+    #[error("a mapping is refused: it is for another tag than the one asked")]
+    Tag,
+    /// A mapping is older than one seen before.
+    #[error("a mapping is refused: a later one has been seen; somebody may be rolling it back")]
+    Rollback,
+}
+
+impl Error {
+    /// Who is at fault.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Input(_) => Fault::Input,
+            Self::Profile(_) | Self::Storage(_) | Self::Prepare(_) | Self::RelayOfProvider { .. } => {
+                Fault::Local
+            }
+            Self::Policy { error: PolicyError::Validity(ValidityError::NotYet), .. } => Fault::Local,
+            Self::Relay { .. } | Self::RelaysDisagree => Fault::Relay,
+            Self::Gateway(_) => Fault::Gateway,
+            Self::Policy { .. } | Self::NoSupportedKey | Self::Directory(_) => Fault::Provider,
+        }
+    }
+
+    /// Whether something that arrived was refused because it failed verification, as opposed to
+    /// not arriving at all.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Policy { .. } | Self::RelaysDisagree | Self::RelayOfProvider { .. } => true,
+            Self::Gateway(error) => *error != GatewayError::Key,
+            Self::Directory(error) => {
+                !matches!(error, DirectoryError::Status(_) | DirectoryError::Unsupported)
+            }
+            Self::Relay { error, .. } => *error == RelayError::Untrusted,
+            _ => false,
+        }
+    }
+}

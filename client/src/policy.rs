@@ -1,0 +1,94 @@
+//! From the copies of the policy that two relays hand out to the one key a lookup is sealed with.
+
+use crate::error::{Error, PolicyError};
+use crate::profile::{Profile, Relay, same_operator};
+use crate::storage::Storage;
+use crate::trust;
+use discreet_envelope::keys::{Kem, KeyCollection};
+use discreet_envelope::padding::{REQUEST_CONTENT, RESPONSE_CONTENT};
+use discreet_protocol::policy::Policy;
+use discreet_protocol::statement::open;
+use discreet_protocol::time::Timestamp;
+
+/// How long a session lasts at most before the policy is fetched anew: one hour, in seconds.
+const SESSION_LIFETIME: u64 = 3600;
+
+/// A key the relays agree on, and the rules it came with.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) policy: Policy,
+    /// One key configuration with one suite (RFC 9458 §3.1).
+    pub(crate) key: Vec<u8>,
+    pub(crate) kem: Kem,
+    /// From then on the policy must be fetched anew.
+    pub(crate) ends: Timestamp,
+}
+
+/// A policy as a relay handed it out.
+pub(crate) struct Copy<'a> {
+    pub(crate) relay: &'a Relay,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Verifies both copies and takes the first key of the first that the second has, too, byte for
+/// byte, and that this client supports.
+///
+/// An honest rotation leaves a key in common; a gateway that shows one client a key of its own
+/// would have to show it to both relays.
+pub(crate) fn agree(
+    profile: &Profile,
+    copies: &[Copy<'_>; 2],
+    storage: &dyn Storage,
+    now: Timestamp,
+) -> Result<Session, Error> {
+    let [first, second] = copies;
+    let (one, other) = (verify(profile, first, now)?, verify(profile, second, now)?);
+    // The same serial twice, saying different things, is equivocation.
+    if one.serial == other.serial && first.bytes != second.bytes {
+        return Err(Error::RelaysDisagree);
+    }
+    trust::check_policy(storage, &one, &first.relay.host())?;
+    trust::check_policy(storage, &other, &second.relay.host())?;
+    let (keys, others) = (collection(first, &one)?, collection(second, &other)?);
+    let common = |key: &&_| others.configs().contains(key);
+    if !keys.configs().is_empty() && !keys.configs().iter().any(|key| common(&key)) {
+        return Err(Error::RelaysDisagree);
+    }
+    let common: Vec<_> = keys.configs().iter().filter(common).cloned().collect();
+    let common = KeyCollection::new(common).map_err(|_| Error::NoSupportedKey)?;
+    let (config, suite) = common.first_supported().ok_or(Error::NoSupportedKey)?;
+    let policy = if other.serial > one.serial { other } else { one };
+    Ok(Session {
+        key: config.to_single(suite),
+        kem: config.kem(),
+        ends: now.plus(SESSION_LIFETIME).min(policy.not_after),
+        policy,
+    })
+}
+
+fn verify(profile: &Profile, copy: &Copy<'_>, now: Timestamp) -> Result<Policy, Error> {
+    let relay = || copy.relay.host();
+    let refuse = |error: PolicyError| Error::Policy { relay: relay(), error };
+    let policy = open::<Policy>(copy.bytes, &profile.directory_key).map_err(|error| refuse(error.into()))?;
+    if policy.domain != profile.domain {
+        return Err(refuse(PolicyError::Domain));
+    }
+    policy.check_validity(now).map_err(|error| refuse(error.into()))?;
+    if policy.sizes != (REQUEST_CONTENT as u64, RESPONSE_CONTENT as u64) {
+        return Err(refuse(PolicyError::Sizes));
+    }
+    // Design §2: relay and discovery provider must not be the same people.
+    if let Some(relay) = profile.relays.iter().find(|relay| same_operator(&relay.operator, &policy.operator))
+    {
+        return Err(Error::RelayOfProvider { relay: relay.host() });
+    }
+    Ok(policy)
+}
+
+fn collection(copy: &Copy<'_>, policy: &Policy) -> Result<KeyCollection, Error> {
+    KeyCollection::decode(&policy.keys)
+        .map_err(|error| Error::Policy { relay: copy.relay.host(), error: error.into() })
+}
+
+#[cfg(test)]
+mod tests;

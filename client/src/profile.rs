@@ -1,0 +1,226 @@
+//! What an app ships: whom to ask, under which key, through which relays.
+
+use discreet_protocol::VerifyingKey;
+use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::is_operator;
+use http::Uri;
+use serde::Deserialize;
+
+/// How many relays, of different operators, a policy is fetched through.
+pub(crate) const RELAYS_NEEDED: usize = 2;
+
+/// A profile as the file states it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileFile {
+    /// The discovery domain.
+    pub domain: String,
+    /// The discovery provider's directory key: an Ed25519 public key, 64 hex digits.
+    pub directory_key: String,
+    /// The relays, at least two of different operators.
+    pub relays: Vec<RelayFile>,
+    /// A PEM file of the only certificates trusted for the relays; default: the web's roots.
+    pub ca: Option<std::path::PathBuf>,
+}
+
+/// A relay as the file states it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayFile {
+    /// The relay resource: `https://relay.example/name`. `http` only for loopback addresses.
+    pub url: String,
+    /// Who runs it.
+    pub operator: String,
+}
+
+/// A profile, checked.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub(crate) domain: Domain,
+    pub(crate) directory_key: VerifyingKey,
+    pub(crate) relays: Vec<Relay>,
+}
+
+/// A relay, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Relay {
+    /// Scheme, authority and path of the relay resource.
+    pub(crate) url: Uri,
+    pub(crate) operator: String,
+}
+
+/// Why a profile cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// It is not the expected TOML.
+    #[error("line {line}: {message}")]
+    Content {
+        /// Counted from 1.
+        line: usize,
+        /// What the parser said.
+        message: String,
+    },
+    /// The discovery domain is no domain.
+    #[error("domain must be a lower-case name like dp.example")]
+    Domain,
+    /// The directory key is no Ed25519 public key.
+    #[error("directory_key must be an Ed25519 public key of 64 hex digits")]
+    DirectoryKey,
+    /// A relay's URL is not one.
+    #[error("a relay's url must be https://host/name (http for loopback addresses only), without query")]
+    RelayUrl,
+    /// A relay's operator cannot be named.
+    #[error("a relay's operator must be 1 to 128 bytes without control characters")]
+    Operator,
+    /// Not two relays of different operators.
+    #[error("two relays of different operators are needed, so that one alone cannot lie about keys")]
+    TooFewRelays,
+}
+
+impl Profile {
+    /// Reads and checks a profile.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`], naming the line or the field.
+    pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
+        Self::check(&Self::parse(text)?)
+    }
+
+    /// Reads a profile without checking its values.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::Content`].
+    pub fn parse(text: &str) -> Result<ProfileFile, ProfileError> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
+            let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            ProfileError::Content { line, message }
+        })
+    }
+
+    /// Checks a profile's values.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`], naming the field.
+    pub fn check(file: &ProfileFile) -> Result<Self, ProfileError> {
+        let relays = file.relays.iter().map(relay).collect::<Result<Vec<_>, _>>()?;
+        let first = relays.first().ok_or(ProfileError::TooFewRelays)?;
+        if relays.iter().all(|relay| same_operator(&relay.operator, &first.operator)) {
+            return Err(ProfileError::TooFewRelays);
+        }
+        let mut key = [0; 32];
+        hex::decode_to_slice(&file.directory_key, &mut key).map_err(|_| ProfileError::DirectoryKey)?;
+        let directory_key = VerifyingKey::from_bytes(&key).map_err(|_| ProfileError::DirectoryKey)?;
+        if directory_key.is_weak() {
+            return Err(ProfileError::DirectoryKey);
+        }
+        let domain = Domain::new(&file.domain).map_err(|_| ProfileError::Domain)?;
+        Ok(Self { domain, directory_key, relays })
+    }
+}
+
+/// Operators are compared as people read them: without regard to case and spaces.
+pub(crate) fn same_operator(one: &str, other: &str) -> bool {
+    let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    plain(one) == plain(other)
+}
+
+fn relay(file: &RelayFile) -> Result<Relay, ProfileError> {
+    let url: Uri = file.url.parse().map_err(|_| ProfileError::RelayUrl)?;
+    let host = url.host().ok_or(ProfileError::RelayUrl)?;
+    let encrypted = url.scheme_str() == Some("https");
+    let loopback = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let plain_on_loopback = url.scheme_str() == Some("http") && loopback;
+    let named = url.path().len() > 1 && !url.path().ends_with('/');
+    let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if !(encrypted || plain_on_loopback) || !named || url.query().is_some() || has_user {
+        return Err(ProfileError::RelayUrl);
+    }
+    if !is_operator(&file.operator) {
+        return Err(ProfileError::Operator);
+    }
+    Ok(Relay { url, operator: file.operator.clone() })
+}
+
+impl Relay {
+    /// The relay's name in messages.
+    pub(crate) fn host(&self) -> String {
+        self.url.authority().map_or_else(String::new, ToString::to_string)
+    }
+
+    /// Where this relay serves its copy of the signed policy.
+    pub(crate) fn policy_url(&self) -> String {
+        format!("{}/policy", self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "domain = \"dp.example\"\n\
+        directory_key = \"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"\n\
+        [[relays]]\nurl = \"https://a.example/dp\"\noperator = \"A Ltd\"\n\
+        [[relays]]\nurl = \"https://b.example/dp\"\noperator = \"B Ltd\"\n";
+
+    fn bend(from: &str, to: &str) -> ProfileError {
+        assert!(GOOD.contains(from));
+        Profile::from_toml(&GOOD.replace(from, to)).unwrap_err()
+    }
+
+    #[test]
+    fn a_good_profile_is_accepted() {
+        let profile = Profile::from_toml(GOOD).unwrap();
+        assert_eq!(profile.relays[1].policy_url(), "https://b.example/dp/policy");
+    }
+
+    #[test]
+    fn rejects_unknown_field_with_its_line() {
+        let error = bend("operator = \"B Ltd\"", "operater = \"B Ltd\"");
+        assert!(matches!(error, ProfileError::Content { line: 8, .. }), "{error}");
+    }
+
+    #[test]
+    fn c29_rejects_relay_without_tls() {
+        assert_eq!(bend("https://a.example/dp", "http://a.example/dp"), ProfileError::RelayUrl);
+        assert_eq!(bend("https://a.example/dp", "http://localhost/dp"), ProfileError::RelayUrl);
+        assert!(Profile::from_toml(&GOOD.replace("https://a.example/dp", "http://127.0.0.1:1/dp")).is_ok());
+        assert!(Profile::from_toml(&GOOD.replace("https://a.example/dp", "http://[::1]:1/dp")).is_ok());
+    }
+
+    #[test]
+    fn rejects_relay_url_without_name_or_with_more() {
+        for url in [
+            "https://a.example",
+            "https://a.example/",
+            "https://a.example/dp?x",
+            "https://u@a.example/dp",
+            "ftp://a/dp",
+            "x",
+        ] {
+            assert_eq!(bend("https://a.example/dp", url), ProfileError::RelayUrl, "{url}");
+        }
+    }
+
+    #[test]
+    fn rejects_relays_of_one_operator() {
+        assert_eq!(bend("B Ltd", " a  LTD "), ProfileError::TooFewRelays);
+    }
+
+    #[test]
+    fn rejects_key_that_is_none() {
+        assert_eq!(bend("d75a98", "d75a9"), ProfileError::DirectoryKey);
+        let small_order = "0100000000000000000000000000000000000000000000000000000000000000";
+        let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        assert_eq!(bend(key, small_order), ProfileError::DirectoryKey);
+    }
+
+    #[test]
+    fn rejects_operator_that_drives_a_terminal() {
+        assert_eq!(bend("A Ltd", "A\\u001b[2J"), ProfileError::Operator);
+    }
+}

@@ -1,0 +1,152 @@
+//! Where a client remembers what it has seen: one trait, because phones bring their own storage.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Why the client's state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A file cannot be read or written.
+    #[error("the client's state {} cannot be used: {source}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A value is there but damaged. It is not thrown away: it protects against rollback.
+    #[error(
+        "the client's state `{key}` is damaged; remove it only if you accept that older answers would pass"
+    )]
+    Damaged {
+        /// Its name, which names nobody.
+        key: String,
+    },
+}
+
+/// Small values by name. Names consist of `a-z`, `0-9`, `-` and `.`; they and the values tell whom
+/// the user has looked up, so they belong where the app keeps its contacts.
+pub trait Storage: Send + Sync {
+    /// The value at `key`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known whether there is one.
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Replaces the value at `key`, wholly or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When the old value may still be the one in place.
+    fn store(&self, key: &str, value: &[u8]) -> Result<(), StorageError>;
+}
+
+/// Storage that lasts as long as the client.
+#[derive(Debug, Default)]
+pub struct MemoryStorage(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Storage for MemoryStorage {
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+    }
+
+    fn store(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+}
+
+/// Storage in a folder of small files that only their owner can read.
+#[derive(Debug)]
+pub struct FolderStorage {
+    folder: PathBuf,
+}
+
+impl FolderStorage {
+    /// Storage in `folder`, which is created with the first value.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    fn write(&self, path: &Path, value: &[u8]) -> std::io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.folder)?;
+        let mut unique = [0; 8];
+        getrandom::fill(&mut unique).map_err(|_| ErrorKind::Other)?;
+        let partial = path.with_extension(hex::encode(unique));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options.open(&partial).and_then(|mut file| {
+            file.write_all(value)?;
+            file.sync_all()
+        });
+        let moved = written.and_then(|()| fs::rename(&partial, path));
+        if moved.is_err() {
+            let _ = fs::remove_file(&partial);
+        }
+        moved
+    }
+}
+
+impl Storage for FolderStorage {
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        let path = self.folder.join(key);
+        match fs::read(&path) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StorageError::File { path, source }),
+        }
+    }
+
+    fn store(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        let path = self.folder.join(key);
+        self.write(&path, value).map_err(|source| StorageError::File { path, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeps_values(storage: &dyn Storage) {
+        assert_eq!(storage.load("a").unwrap(), None);
+        storage.store("a", b"1").unwrap();
+        storage.store("a", b"22").unwrap();
+        storage.store("b", b"").unwrap();
+        assert_eq!(storage.load("a").unwrap(), Some(b"22".to_vec()));
+        assert_eq!(storage.load("b").unwrap(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn memory_keeps_values() {
+        keeps_values(&MemoryStorage::default());
+    }
+
+    #[test]
+    fn a_folder_keeps_values_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        keeps_values(&FolderStorage::new(folder.path().join("state")));
+        assert_eq!(fs::read_dir(folder.path().join("state")).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        FolderStorage::new(folder.path().join("state")).store("a", b"1").unwrap();
+        for path in ["state", "state/a"] {
+            let mode = fs::metadata(folder.path().join(path)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{path}");
+        }
+    }
+}

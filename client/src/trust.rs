@@ -1,0 +1,107 @@
+//! What a client remembers, so that it can tell when it is shown something older: the highest
+//! policy serial, and for each identifier and authority the latest holder and serials.
+
+use crate::answer::Notice;
+use crate::error::{DirectoryError, Error, PolicyError};
+use crate::storage::{Storage, StorageError};
+use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::Policy;
+use discreet_protocol::verify::Verified;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Refuses a policy with a lower serial than the highest seen, and remembers the highest.
+pub(crate) fn check_policy(storage: &dyn Storage, policy: &Policy, relay: &str) -> Result<(), Error> {
+    let key = format!("policy.{}", policy.domain);
+    let seen: Option<u64> = load(storage, &key)?;
+    match seen {
+        Some(highest) if policy.serial < highest => {
+            Err(Error::Policy { relay: relay.to_owned(), error: PolicyError::Rollback })
+        }
+        Some(highest) if policy.serial == highest => Ok(()),
+        _ => Ok(save(storage, &key, &policy.serial)?),
+    }
+}
+
+/// The latest that was seen of one identifier under one authority.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    holder: String,
+    holder_since: u64,
+    proved_at: u64,
+    /// Highest serial by tag, of this holder's key.
+    serials: BTreeMap<String, u64>,
+}
+
+/// A verified mapping held against what was seen before: nothing is remembered yet.
+pub(crate) struct Judged {
+    key: String,
+    seen: Seen,
+    pub(crate) notice: Option<Notice>,
+}
+
+/// Refuses a mapping older than one seen before, and notices when the holder changed.
+pub(crate) fn judge(storage: &dyn Storage, domain: &Domain, verified: &Verified) -> Result<Judged, Error> {
+    let (credential, mapping) = (&verified.credential, &verified.mapping);
+    let key = key(domain, verified);
+    let holder = hex::encode(credential.holder.to_bytes());
+    let proved_at = credential.proved_at.unix();
+    let holder_since = credential.holder_since.unix();
+    let fresh = Seen { holder, holder_since, proved_at, serials: BTreeMap::new() };
+    let (mut seen, notice) = match load::<Seen>(storage, &key)? {
+        None => (fresh, None),
+        Some(before) if before.holder == fresh.holder => {
+            if proved_at < before.proved_at {
+                return Err(DirectoryError::Rollback.into());
+            }
+            (Seen { serials: before.serials, ..fresh }, None)
+        }
+        Some(before) => {
+            if proved_at <= before.proved_at {
+                return Err(DirectoryError::Rollback.into());
+            }
+            let authority = credential.authority.to_string();
+            let same_person = holder_since == before.holder_since;
+            let notice =
+                if same_person { Notice::NewKey { authority } } else { Notice::NewHolder { authority } };
+            (fresh, Some(notice))
+        }
+    };
+    let highest = seen.serials.entry(mapping.tag.as_str().to_owned()).or_insert(mapping.serial);
+    if mapping.serial < *highest {
+        return Err(DirectoryError::Rollback.into());
+    }
+    *highest = mapping.serial;
+    Ok(Judged { key, seen, notice })
+}
+
+/// Remembers what was judged.
+pub(crate) fn remember(storage: &dyn Storage, judged: &Judged) -> Result<(), Error> {
+    Ok(save(storage, &judged.key, &judged.seen)?)
+}
+
+/// A name that does not show the identifier to whoever lists the storage.
+fn key(domain: &Domain, verified: &Verified) -> String {
+    let authority = verified.credential.authority.as_str();
+    let uri = verified.mapping.csi.uri();
+    let digest = Sha256::new()
+        .chain_update(domain.as_str())
+        .chain_update([0])
+        .chain_update(authority)
+        .chain_update([0])
+        .chain_update(uri)
+        .finalize();
+    format!("seen.{}", hex::encode(digest))
+}
+
+fn load<T: for<'a> Deserialize<'a>>(storage: &dyn Storage, key: &str) -> Result<Option<T>, StorageError> {
+    let Some(bytes) = storage.load(key)? else { return Ok(None) };
+    let value = serde_json::from_slice(&bytes);
+    value.map(Some).map_err(|_| StorageError::Damaged { key: key.to_owned() })
+}
+
+fn save<T: Serialize>(storage: &dyn Storage, key: &str, value: &T) -> Result<(), StorageError> {
+    let damaged = |_| StorageError::Damaged { key: key.to_owned() };
+    storage.store(key, &serde_json::to_vec(value).map_err(damaged)?)
+}
