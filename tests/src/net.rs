@@ -1,0 +1,309 @@
+//! A whole network in one process: relays, one gateway with its directory, real TLS, real SQLite,
+//! ports that the system chose. Dropping it stops everything.
+
+use crate::{Certificates, World, world};
+use anyhow::{Context, Result};
+use discreet_client::{Client, ClientBuilder, Profile};
+use discreet_gateway::{Gateway, ResolverConfig};
+use discreet_protocol::time::Timestamp;
+use discreet_relay::Relay;
+use discreet_resolver::directory::Directory;
+use discreet_resolver::import::{self, LineError, Observer, Summary};
+use discreet_resolver::rules::Rules;
+use discreet_serve::log::{LogBuffer, LogConfig, LogLevel};
+use discreet_serve::secret::create_secret;
+use discreet_serve::{Admin, Clock, Environment, Limits, Listen, UpstreamConfig};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The gateway's name at the relays.
+const NAME: &str = "dp";
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A running network.
+pub struct Net {
+    /// Everybody who signs.
+    pub world: World,
+    /// The time the gateway believes in.
+    pub clock: Clock,
+    /// The gateway; `None` once taken down.
+    pub gateway: Option<Gateway>,
+    /// The relays, in the profile's order.
+    pub relays: Vec<Relay>,
+    /// What the roles logged, at the most verbose level.
+    pub log: LogBuffer,
+    files: Files,
+    // The folder goes last, when nobody uses it any more.
+    _temporary: Option<TempDir>,
+}
+
+/// Builds a [`Net`].
+pub struct NetBuilder {
+    relays: usize,
+    lines: Vec<String>,
+    folder: Option<PathBuf>,
+    clock: Option<Clock>,
+    relay_address: Option<fn(usize) -> IpAddr>,
+    gateway_address: IpAddr,
+    front: Option<Front>,
+}
+
+/// Puts something in front of a role: gets the role's name, where the role listens, and its certificate; returns where the others shall connect.
+type Front = Box<dyn Fn(&str, SocketAddr, &Path, &Path) -> SocketAddr>;
+
+struct Files {
+    folder: PathBuf,
+    certificates: Certificates,
+    urls: Vec<String>,
+}
+
+impl Net {
+    /// Begins to build: two relays, nobody in the directory, the system's clock.
+    pub fn builder() -> NetBuilder {
+        NetBuilder {
+            relays: 2,
+            lines: Vec::new(),
+            folder: None,
+            clock: None,
+            relay_address: None,
+            gateway_address: LOOPBACK,
+            front: None,
+        }
+    }
+
+    /// The folder with all files of the network.
+    pub fn folder(&self) -> &Path {
+        &self.files.folder
+    }
+
+    /// The certificate of the CA that all roles have theirs from.
+    pub fn ca(&self) -> PathBuf {
+        self.files.certificates.ca()
+    }
+
+    /// The relay resources, as a profile names them.
+    pub fn relay_urls(&self) -> &[String] {
+        &self.files.urls
+    }
+
+    /// The profile file that clients need.
+    pub fn profile_path(&self) -> PathBuf {
+        self.files.folder.join("profile.toml")
+    }
+
+    /// The profile.
+    ///
+    /// # Panics
+    ///
+    /// Never: the harness wrote it.
+    pub fn profile(&self) -> Profile {
+        let text = fs::read_to_string(self.profile_path()).expect("the harness wrote the profile");
+        Profile::from_toml(&text).expect("the profile is good")
+    }
+
+    /// Begins to build a client of this network, with its clock.
+    ///
+    /// # Panics
+    ///
+    /// Never: the harness wrote the CA's certificate.
+    pub fn client(&self) -> ClientBuilder {
+        let clock = self.clock.clone();
+        let ca = fs::read(self.ca()).expect("the harness wrote the certificate");
+        Client::builder(self.profile()).ca(ca).clock(move || clock.now())
+    }
+
+    /// Opens rules and directory, as `discreet-resolver` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`discreet_resolver::open`].
+    pub fn directory(&self) -> Result<(Rules, Directory)> {
+        open_directory(&self.files.folder)
+    }
+
+    /// Imports lines, as `discreet-resolver import` does.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be written.
+    pub fn import(&self, lines: &[String]) -> Result<(Summary, Vec<(u64, LineError)>)> {
+        import_lines(&self.files.folder, lines, Timestamp::from_unix(self.clock.now()))
+    }
+
+    /// Stops the gateway and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// When one of its tasks panicked.
+    pub async fn stop_gateway(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.shutdown();
+            gateway.join().await.expect("no task of the gateway panicked");
+        }
+    }
+}
+
+impl NetBuilder {
+    /// How many relays, each of its own operator.
+    pub fn relays(mut self, count: usize) -> Self {
+        self.relays = count;
+        self
+    }
+
+    /// Lines of the import format, to be in the directory.
+    pub fn lines(mut self, lines: Vec<String>) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// A folder that stays, instead of a temporary one.
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// The time all believe in.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Loopback addresses to listen on, so that parties can be told apart.
+    pub fn addresses(mut self, relay: fn(usize) -> IpAddr, gateway: IpAddr) -> Self {
+        self.relay_address = Some(relay);
+        self.gateway_address = gateway;
+        self
+    }
+
+    /// Puts something in front of every role, such as a recorder. It is called with the role's
+    /// name, its address, and the files of its certificate and key, and returns where the others
+    /// shall connect.
+    pub fn front(mut self, front: impl Fn(&str, SocketAddr, &Path, &Path) -> SocketAddr + 'static) -> Self {
+        self.front = Some(Box::new(front));
+        self
+    }
+
+    /// Starts the network of `world`.
+    ///
+    /// # Errors
+    ///
+    /// When files or ports cannot be had.
+    pub async fn start(self, world: World) -> Result<Net> {
+        let temporary = if self.folder.is_none() { Some(tempfile::tempdir()?) } else { None };
+        let folder =
+            self.folder.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
+        let folder = folder.context("no folder")?;
+        let clock = self.clock.clone().unwrap_or_else(|| Clock::manual(world.now.unix()));
+        let log = LogBuffer::default();
+        let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
+        let environment = || Environment { log: log.log(&level), clock: clock.clone() };
+
+        write_provider(&folder, &world)?;
+        import_lines(&folder, &self.lines, Timestamp::from_unix(clock.now()))?;
+        let certificates = Certificates::new(&folder)?;
+        let (certificate, key) =
+            certificates.server("gateway", &[&self.gateway_address.to_string(), "localhost"])?;
+        let config = gateway_config(&folder, self.listen(self.gateway_address, &certificate, &key));
+        let gateway = Gateway::bind_in(config, environment()).await?;
+        let gateway_addr = self.fronted("gateway", gateway.addr(), &certificate, &key);
+
+        let mut relays = Vec::new();
+        let mut urls = Vec::new();
+        for index in 0..self.relays {
+            let address = self.relay_address.map_or(LOOPBACK, |address| address(index));
+            let name = format!("relay-{}", index + 1);
+            let (certificate, key) = certificates.server(&name, &[&address.to_string(), "localhost"])?;
+            let mut config = discreet_relay::Config::new(self.listen(address, &certificate, &key));
+            let mut upstream = UpstreamConfig::new(format!("https://{gateway_addr}").parse()?);
+            upstream.ca = Some(certificates.ca());
+            config.gateways.insert(NAME.parse()?, upstream);
+            config.admin = admin();
+            let relay = Relay::bind_in(config, environment()).await?;
+            urls.push(format!("https://{}/{NAME}", self.fronted(&name, relay.addr(), &certificate, &key)));
+            relays.push(relay);
+        }
+        write_profile(&folder, &world, &urls)?;
+        let files = Files { folder, certificates, urls };
+        Ok(Net { world, clock, gateway: Some(gateway), relays, log, files, _temporary: temporary })
+    }
+
+    fn listen(&self, ip: IpAddr, certificate: &Path, key: &Path) -> Listen {
+        let address = SocketAddr::new(ip, 0);
+        Listen::Tls { address, certificate: certificate.to_owned(), key: key.to_owned() }
+    }
+
+    fn fronted(&self, name: &str, addr: SocketAddr, certificate: &Path, key: &Path) -> SocketAddr {
+        self.front.as_ref().map_or(addr, |front| front(name, addr, certificate, key))
+    }
+}
+
+fn admin() -> Admin {
+    Admin::Enabled { address: SocketAddr::new(LOOPBACK, 0) }
+}
+
+/// Rules, resolver configuration and secrets.
+fn write_provider(folder: &Path, world: &World) -> Result<()> {
+    fs::write(folder.join("rules.toml"), world.rules())?;
+    let resolver = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
+    fs::write(folder.join("resolver.toml"), resolver)?;
+    for (file, fill) in [("pepper.key", [11; 32]), ("ohttp.seed", [12; 32])] {
+        if !folder.join(file).exists() {
+            create_secret(&folder.join(file), &fill)?;
+        }
+    }
+    if !folder.join("directory.key").exists() {
+        create_secret(&folder.join("directory.key"), world.directory_key.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn gateway_config(folder: &Path, listen: Listen) -> discreet_gateway::Config {
+    discreet_gateway::Config {
+        listen,
+        admin: admin(),
+        log: LogConfig::default(),
+        limits: Limits::default(),
+        ohttp_seed: folder.join("ohttp.seed"),
+        directory_key: folder.join("directory.key"),
+        resolver: ResolverConfig::Embedded(folder.join("resolver.toml")),
+    }
+}
+
+fn write_profile(folder: &Path, world: &World, urls: &[String]) -> Result<()> {
+    let key = hex::encode(world.directory_key.verifying_key().to_bytes());
+    let mut profile = format!("domain = \"{}\"\ndirectory_key = \"{key}\"\nca = \"ca.pem\"\n", world::DOMAIN);
+    for (index, url) in urls.iter().enumerate() {
+        profile.push_str(&format!(
+            "\n[[relays]]\nurl = \"{url}\"\noperator = \"Relay operator {}\"\n",
+            index + 1
+        ));
+    }
+    Ok(fs::write(folder.join("profile.toml"), profile)?)
+}
+
+fn open_directory(folder: &Path) -> Result<(Rules, Directory)> {
+    let mut config: discreet_resolver::Config = discreet_serve::config::load(&folder.join("resolver.toml"))?;
+    config.resolve(folder);
+    Ok(discreet_resolver::open(&config)?)
+}
+
+fn import_lines(folder: &Path, lines: &[String], now: Timestamp) -> Result<(Summary, Vec<(u64, LineError)>)> {
+    let (rules, directory) = open_directory(folder)?;
+    let text = lines.join("\n");
+    let mut refused = Refused::default();
+    let summary = import::import(&directory, &rules, now, text.as_bytes(), &mut refused)?;
+    Ok((summary, refused.0))
+}
+
+#[derive(Default)]
+struct Refused(Vec<(u64, LineError)>);
+
+impl Observer for Refused {
+    fn progress(&mut self, _: u64) {}
+
+    fn refused(&mut self, number: u64, error: LineError) {
+        self.0.push((number, error));
+    }
+}
