@@ -52,7 +52,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> Result<(), Box<dyn Error>> {
-    Ok(Gateway::bind(config).await?.run_until(stop_signal()).await?)
+    // Listened for before the port is open, so that no stop is missed.
+    let stop = stop_signal();
+    Ok(Gateway::bind(config).await?.run_until(stop).await?)
 }
 
 fn fail(code: u8, error: &dyn Error) -> ExitCode {

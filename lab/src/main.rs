@@ -1,0 +1,45 @@
+//! `lab`: research tools around the real system. Never a dependency of anything.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+mod demo;
+mod generate;
+mod numbers;
+mod up;
+mod view;
+
+/// Try out, measure and attack the system, with its own code on loopback.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole system at work, and what each party got to see
+    Demo,
+    /// Write two authorities, a directory key and signed mappings, ready for import
+    Generate(generate::Options),
+    /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
+    Up(up::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    discreet_serve::hide_panic_payloads();
+    match Options::parse().command {
+        Command::Demo => demo::run().await,
+        Command::Generate(options) => generate::run(&options),
+        Command::Up(options) => up::run(&options).await,
+    }
+}
+
+/// Where `generate` and `up` put what they make.
+fn create_folder(folder: &PathBuf) -> Result<()> {
+    use anyhow::Context;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}

@@ -1,0 +1,156 @@
+//! What a party gets to see: a recorder at its door, and a reader of what was recorded.
+//!
+//! The recorder holds the party's certificate, ends TLS in its place and passes every byte on over
+//! TLS of its own. What it keeps is therefore what the party receives inside TLS, and the address it
+//! sees is the one the party would see.
+
+use anyhow::{Context, Result};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+mod http2;
+
+pub(crate) use http2::{Request, requests, response_sizes};
+
+/// Bytes copied at once.
+const CHUNK: usize = 16 * 1024;
+
+/// One connection to a party, as the party sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    /// The party's name.
+    pub(crate) party: String,
+    /// Who connected.
+    pub(crate) peer: SocketAddr,
+    /// What the party received inside TLS.
+    pub(crate) received: Vec<u8>,
+    /// What it sent.
+    pub(crate) sent: Vec<u8>,
+}
+
+/// Recorders at the doors of all parties. Dropping it stops them.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder {
+    connections: Arc<Mutex<Vec<Connection>>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl Recorder {
+    /// What was recorded so far, in the order in which connections were opened.
+    pub(crate) fn connections(&self) -> Vec<Connection> {
+        lock(&self.connections).clone()
+    }
+
+    /// Stands in front of `party` and returns where others shall connect.
+    pub(crate) fn guard(
+        &self,
+        party: &str,
+        addr: SocketAddr,
+        certificate: &Path,
+        key: &Path,
+    ) -> Result<SocketAddr> {
+        let listener = std::net::TcpListener::bind((addr.ip(), 0)).context("no port for a recorder")?;
+        listener.set_nonblocking(true)?;
+        let here = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
+        let acceptor = TlsAcceptor::from(server_config(certificate, key)?);
+        let connector = TlsConnector::from(client_config(&certificate.with_file_name("ca.pem"))?);
+        let (recorder, party) = (self.clone(), party.to_owned());
+        lock(&self.tasks).spawn(async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                let (recorder, party) = (recorder.clone(), party.clone());
+                let (acceptor, connector) = (acceptor.clone(), connector.clone());
+                let tasks = Arc::clone(&recorder.tasks);
+                lock(&tasks).spawn(async move {
+                    // A connection that ends badly ends the recording of it, no more.
+                    let _ = recorder.pass(party, stream, peer, addr, &acceptor, &connector).await;
+                });
+            }
+        });
+        Ok(here)
+    }
+
+    async fn pass(
+        &self,
+        party: String,
+        stream: TcpStream,
+        peer: SocketAddr,
+        addr: SocketAddr,
+        acceptor: &TlsAcceptor,
+        connector: &TlsConnector,
+    ) -> Result<()> {
+        stream.set_nodelay(true)?;
+        let outer = acceptor.accept(stream).await?;
+        let inner = TcpStream::connect(addr).await?;
+        inner.set_nodelay(true)?;
+        let inner = connector.connect(ServerName::from(addr.ip()), inner).await?;
+        let index = {
+            let mut connections = lock(&self.connections);
+            connections.push(Connection { party, peer, received: Vec::new(), sent: Vec::new() });
+            connections.len() - 1
+        };
+        let (outer_read, outer_write) = tokio::io::split(outer);
+        let (inner_read, inner_write) = tokio::io::split(inner);
+        let received = |bytes: &[u8]| self.keep(index, |connection| connection.received.extend(bytes));
+        let sent = |bytes: &[u8]| self.keep(index, |connection| connection.sent.extend(bytes));
+        let (up, down) =
+            tokio::join!(copy(outer_read, inner_write, received), copy(inner_read, outer_write, sent));
+        up.and(down)
+    }
+
+    fn keep(&self, index: usize, keep: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = lock(&self.connections).get_mut(index) {
+            keep(connection);
+        }
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    keep: impl Fn(&[u8]),
+) -> Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(to.shutdown().await?);
+        }
+        keep(bytes);
+        to.write_all(bytes).await?;
+        to.flush().await?;
+    }
+}
+
+fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let chain = vec![CertificateDer::from_pem_file(certificate)?];
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn client_config(ca: &Path) -> Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca)?)?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
