@@ -4,6 +4,7 @@ use ciborium::Value;
 use discreet_protocol::credential::Credential;
 use discreet_protocol::mapping::Mapping;
 use discreet_protocol::statement::{StatementError, Unverified};
+use std::fmt;
 
 /// Bytes of a sealed record. All have this one size, so that a row does not tell how much it holds;
 /// seven mappings with one service each fit.
@@ -14,7 +15,7 @@ pub const STATUS_SIZE: usize = 256;
 const MAX_ENTRIES: usize = 32;
 
 /// A mapping as it lies in a record, with what it says at hand.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entry {
     /// The statement, whole.
     pub bytes: Vec<u8>,
@@ -22,6 +23,13 @@ pub struct Entry {
     pub mapping: Mapping,
     /// What the credential inside it says.
     pub credential: Credential,
+}
+
+/// The statement's bytes would spell the identifier.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entry(…)")
+    }
 }
 
 impl Entry {

@@ -19,8 +19,10 @@ const IDLE_READERS: usize = 16;
 /// A directory in one SQLite file.
 pub struct Sqlite {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    // Closed before the writer: the last connection to close tidies up the write-ahead log, and one
+    // that only reads cannot.
     readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Sqlite {
@@ -257,6 +259,16 @@ mod tests {
         let batch: Vec<_> = (2..40).map(|n| contract::insert(n, 4000)).collect();
         assert!(matches!(store.write(&batch), Err(StoreError::Full { .. })));
         assert_eq!(store.scan(Table::Records, None, 100).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_closed_store_is_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("directory.db")).unwrap();
+        store.write(&[contract::insert(1, 10)]).unwrap();
+        assert_eq!(store.scan(Table::Records, None, 100).unwrap().len(), 1);
+        drop(store);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]
