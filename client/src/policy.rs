@@ -30,7 +30,7 @@ pub(crate) struct Copy<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// Verifies both copies and takes the first key of the first that the second has, too, byte for
+/// Verifies both copies, takes the rules from the later one, and for sealing the first key of the first that the second has, too, byte for
 /// byte, and that this client supports.
 ///
 /// An honest rotation leaves a key in common; a gateway that shows one client a key of its own
@@ -47,8 +47,10 @@ pub(crate) fn agree(
     if one.serial == other.serial && first.bytes != second.bytes {
         return Err(Error::RelaysDisagree);
     }
-    trust::check_policy(storage, &one, &first.relay.host())?;
-    trust::check_policy(storage, &other, &second.relay.host())?;
+    // The later copy counts: while the policy changes, one relay's may honestly lag behind. It still
+    // has a say in the key, and an older copy alone never passes.
+    let (latest, its_copy) = if other.serial > one.serial { (&other, second) } else { (&one, first) };
+    trust::check_policy(storage, latest, &its_copy.relay.host())?;
     let (keys, others) = (collection(first, &one)?, collection(second, &other)?);
     let common = |key: &&_| others.configs().contains(key);
     if !keys.configs().is_empty() && !keys.configs().iter().any(|key| common(&key)) {
@@ -57,7 +59,7 @@ pub(crate) fn agree(
     let common: Vec<_> = keys.configs().iter().filter(common).cloned().collect();
     let common = KeyCollection::new(common).map_err(|_| Error::NoSupportedKey)?;
     let (config, suite) = common.first_supported().ok_or(Error::NoSupportedKey)?;
-    let policy = if other.serial > one.serial { other } else { one };
+    let policy = latest.clone();
     Ok(Session {
         key: config.to_single(suite),
         kem: config.kem(),

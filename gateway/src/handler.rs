@@ -8,7 +8,7 @@ use crate::target::Target;
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
-use discreet_protocol::time::Timestamp;
+use discreet_protocol::time::{DAY, Timestamp};
 use discreet_serve::{Clock, Handler, problem, problem_of_type};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -20,8 +20,8 @@ pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
 pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// RFC 9458 §5.3: the one answer to all key trouble.
 const KEY_PROBLEM: &str = "https://iana.org/assignments/http-problem-types#ohttp-key";
-/// For how long relays may keep keys and policy: one hour.
-const CACHEABLE: &str = "public, max-age=3600";
+/// For how long relays may keep keys and policy at most: one hour, in seconds.
+const MAX_AGE: u64 = 3600;
 /// Requests opened and answered at once, per processor: enough to keep the processors busy while
 /// some wait for the disk.
 const WORKERS_PER_CORE: usize = 4;
@@ -69,6 +69,19 @@ impl GatewayHandler {
         });
         answered.await.unwrap_or_else(|_| failed())
     }
+
+    /// A published document. No copy outlives the day: the next policy is signed at midnight, and
+    /// all relays turn to it together.
+    fn document(&self, media_type: &'static str, content: impl Fn(Timestamp) -> Bytes) -> Response<Bytes> {
+        let now = Timestamp::from_unix(self.clock.now());
+        let max_age = MAX_AGE.min(now.start_of_day().plus(DAY).unix() - now.unix());
+        let mut response = Response::new(content(now));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Ok(cacheable) = HeaderValue::try_from(format!("public, max-age={max_age}")) {
+            response.headers_mut().insert(CACHE_CONTROL, cacheable);
+        }
+        response
+    }
 }
 
 impl Handler for GatewayHandler {
@@ -79,11 +92,11 @@ impl Handler for GatewayHandler {
             }
             (GATEWAY_PATH, &Method::POST) => self.open_and_answer(request).await,
             (GATEWAY_PATH, &Method::GET | &Method::HEAD) => {
-                document(OHTTP_KEYS, Bytes::copy_from_slice(self.shared.keyring.collection()))
+                self.document(OHTTP_KEYS, |_| Bytes::copy_from_slice(self.shared.keyring.collection()))
             }
             (GATEWAY_PATH, _) => not_allowed("GET, HEAD, POST"),
             (POLICY_PATH, &Method::GET | &Method::HEAD) => {
-                document(POLICY_TYPE, self.publisher.current(Timestamp::from_unix(self.clock.now())))
+                self.document(POLICY_TYPE, |now| self.publisher.current(now))
             }
             (POLICY_PATH, _) => not_allowed("GET, HEAD"),
             _ => problem(StatusCode::NOT_FOUND, "this gateway has no such resource"),
@@ -140,13 +153,6 @@ fn is_encapsulated(request: &Request<Bytes>) -> bool {
     let encoded = request.headers().contains_key(http::header::CONTENT_ENCODING);
     let media_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     !encoded && media_type.is_some_and(|value| value.eq_ignore_ascii_case(OHTTP_REQUEST.as_bytes()))
-}
-
-fn document(media_type: &'static str, content: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(content);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE));
-    response
 }
 
 fn not_allowed(methods: &'static str) -> Response<Bytes> {
