@@ -32,8 +32,8 @@ pub(super) async fn print(net: &Net, recorder: &Recorder, asked: &[Csi]) -> Resu
     }
     rows.sort_by(|one, other| other.party.cmp(&one.party));
     println!(
-        "{:<9} {:<12} {:<34} {:>5} {:>6}  {:<14} {}",
-        "party", "sees sender", "request", "up", "down", "sees number", "knows the client?"
+        "{:<9} {:<12} {:<34} {:>5} {:>6}  {:<14} knows the client?",
+        "party", "sees sender", "request", "up", "down", "sees number"
     );
     for row in rows {
         println!(
