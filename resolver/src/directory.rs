@@ -74,16 +74,15 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Reads the record of `csi` for a lookup. Where there is none, the decoy is read and opened
-    /// instead, so that an absence is not told by the work it causes.
+    /// Reads the record of `csi` for a lookup. The decoy is read every time and opened in place of a
+    /// record that is not there, so that an absence is not told by the work it causes.
     pub fn find(&self, csi: &Csi) -> Result<Found, DirectoryError> {
-        let label = self.pepper.record_label(csi);
-        if let Some(row) = self.store.read(Table::Records, &label)? {
-            return Ok(Found { record: self.open_record(&label, &row)?, is_decoy: false });
-        }
-        let label = self.pepper.decoy_label();
-        let row = self.store.read(Table::Records, &label)?.ok_or(DirectoryError::WrongPepper)?;
-        Ok(Found { record: self.open_record(&label, &row)?, is_decoy: true })
+        let (label, decoy_label) = (self.pepper.record_label(csi), self.pepper.decoy_label());
+        let asked = self.store.read(Table::Records, &label)?;
+        let decoy = self.store.read(Table::Records, &decoy_label)?.ok_or(DirectoryError::WrongPepper)?;
+        let is_decoy = asked.is_none();
+        let (label, row) = asked.map_or((decoy_label, decoy), |row| (label, row));
+        Ok(Found { record: self.open_record(&label, &row)?, is_decoy })
     }
 
     /// The record of `csi` for changing it; empty where there is none.
@@ -169,3 +168,6 @@ fn position(label: &Label) -> f64 {
     let first = label.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     f64::from(first) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,10 @@
 //! decoy under this pepper was made with another one.
 
 use super::{Directory, DirectoryError};
-use crate::record::{Entry, RECORD_SIZE, Record};
+use crate::record::{Entry, RECORD_SIZE, Record, STATUS_SIZE, encode_status};
 use crate::store::{Row, Table, Write};
 use discreet_protocol::SigningKey;
-use discreet_protocol::credential::Credential;
+use discreet_protocol::credential::{Credential, Status};
 use discreet_protocol::identifier::{Csi, Domain, MimiUri};
 use discreet_protocol::mapping::{DEFAULT_REFRESH_AFTER, Mapping, Reach, Tag};
 use discreet_protocol::statement::sign;
@@ -21,16 +21,25 @@ pub(super) fn ensure(directory: &Directory) -> Result<(), DirectoryError> {
     if !directory.store.scan(Table::Records, None, 1)?.is_empty() {
         return Err(DirectoryError::WrongPepper);
     }
-    let record = decoy().ok_or(DirectoryError::Content)?;
-    let sealed = directory.pepper.seal(&label, 1, record.encode(), RECORD_SIZE);
-    let row = Row { version: 1, sealed: sealed.ok_or(DirectoryError::Content)? };
+    let (record, status) = decoy().ok_or(DirectoryError::Content)?;
+    let status_label = match record.entries.as_slice() {
+        [entry] => directory.pepper.status_label(&entry.credential.authority, &entry.credential.id),
+        _ => return Err(DirectoryError::Content),
+    };
+    let write = |table, label, plain, size| {
+        let sealed = directory.pepper.seal(&label, 1, plain, size).ok_or(DirectoryError::Content)?;
+        Ok::<_, DirectoryError>(Write { table, label, replaces: None, row: Row { version: 1, sealed } })
+    };
     // Another process may be first; its decoy is as good.
-    directory.store.write(&[Write { table: Table::Records, label, replaces: None, row }])?;
+    directory.store.write(&[
+        write(Table::Statuses, status_label, encode_status(&status), STATUS_SIZE)?,
+        write(Table::Records, label, record.encode(), RECORD_SIZE)?,
+    ])?;
     Ok(())
 }
 
-/// A record of the common shape, under keys that nobody keeps.
-fn decoy() -> Option<Record> {
+/// A record of the common shape and its status, under keys that nobody keeps.
+fn decoy() -> Option<(Record, Vec<u8>)> {
     let (authority, holder) = (throwaway_key()?, throwaway_key()?);
     let csi = Csi::handle("decoy").ok()?;
     let name = Domain::new("decoy.invalid").ok()?;
@@ -58,7 +67,8 @@ fn decoy() -> Option<Record> {
         serve_as_not_found: false,
     };
     let entry = Entry::read(sign(&mapping, &holder)).ok()?;
-    Some(Record { entries: vec![entry] })
+    let status = sign(&Status { id: [0; 16], at: start }, &authority);
+    Some((Record { entries: vec![entry] }, status))
 }
 
 fn throwaway_key() -> Option<SigningKey> {
