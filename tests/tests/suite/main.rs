@@ -1,5 +1,8 @@
 //! All tests that cross crates, in one binary.
 
+// Helpers outside test functions are tests, too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 mod commands;
 mod end_to_end;
 mod gateway;

@@ -1,1 +1,15 @@
-//! (being written)
+//! What a client must refuse, and whom it blames: one test per way of being wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod answers;
+mod directory;
+mod fakes;
+mod gateway;
+mod policies;
+mod relays;

@@ -1,0 +1,211 @@
+//! Relays and a discovery provider whose every word is the test's.
+
+use crate::end_to_end::{NOW, ask};
+use bytes::Bytes;
+use discreet_client::{Answer, Client, Error, Profile};
+use discreet_envelope::{message, padding};
+use discreet_gateway::{Keyring, Opened};
+use discreet_protocol::policy::{Authorities, Authority, Policy};
+use discreet_protocol::query::{IdentifierResponse, ResponseCode, VerifiableMapping};
+use discreet_protocol::statement::sign;
+use discreet_protocol::time::DAY;
+use discreet_serve::log::LogBuffer;
+use discreet_serve::secret::Secret32;
+use discreet_serve::{Admin, Clock, Handler, Limits, Listen, LogConfig, Shell, ShellConfig};
+use http::{Method, Request, Response};
+use std::sync::{Arc, Mutex};
+use tests::world::{AUTHORITIES, DOMAIN, domain};
+use tests::{Person, World};
+
+pub(super) const NUMBER: &str = "+14155550123";
+pub(super) const POLICY_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
+
+/// A server on loopback that answers what the test wants and counts what it is asked.
+pub(super) struct Fake {
+    shell: Shell,
+    asked: Asked,
+}
+
+type Asked = Arc<Mutex<Vec<Method>>>;
+
+struct Script<F>(F, Asked);
+
+impl<F: Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static> Handler for Script<F> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.1.lock().unwrap().push(request.method().clone());
+        (self.0)(&request)
+    }
+}
+
+impl Fake {
+    pub(super) async fn start(
+        answer: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        let asked = Asked::default();
+        let config = ShellConfig {
+            listen: &Listen::Plaintext { address: "127.0.0.1:0".parse().unwrap() },
+            admin: &Admin::Disabled,
+            limits: &Limits::default(),
+            max_request_bytes: 65_536,
+            log: &LogBuffer::default().log(&LogConfig::default()),
+            registry: Default::default(),
+        };
+        let script = Script(answer, Arc::clone(&asked));
+        Self { shell: Shell::start(config, script).await.unwrap(), asked }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/dp", self.shell.addr())
+    }
+
+    /// How often it was asked by `method`.
+    pub(super) fn asked(&self, method: Method) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| **asked == method).count()
+    }
+}
+
+/// A response as a relay gives it.
+pub(super) fn response(status: u16, content_type: &str, content: impl Into<Bytes>) -> Response<Bytes> {
+    let response = Response::builder().status(status).header("content-type", content_type);
+    response.body(content.into()).unwrap()
+}
+
+/// The discovery provider: signs policies and answers lookups as it is told.
+#[derive(Clone)]
+pub(super) struct Provider {
+    pub(super) world: World,
+    pub(super) keyring: Arc<Keyring>,
+}
+
+impl Provider {
+    pub(super) fn new() -> Self {
+        Self { world: World::new(1, NOW), keyring: keyring(1) }
+    }
+
+    /// A policy to which nobody could object.
+    pub(super) fn policy(&self) -> Policy {
+        let authorities = AUTHORITIES.iter().zip(&self.world.authorities).map(|(name, key)| Authority {
+            name: domain(name),
+            key: key.verifying_key(),
+            namespaces: vec!["tel:+".parse().unwrap(), "mailto:a.example".parse().unwrap()],
+        });
+        Policy {
+            domain: domain(DOMAIN),
+            serial: 10,
+            not_before: NOW.start_of_day(),
+            not_after: NOW.start_of_day().plus(7 * DAY),
+            operator: "Example Discovery Ltd".to_owned(),
+            keys: self.keyring.collection().to_vec(),
+            authorities: Authorities::new(authorities.collect()).unwrap(),
+            sizes: (4096, 8192),
+        }
+    }
+
+    /// A policy, signed and served.
+    pub(super) fn serve(&self, policy: &Policy) -> Response<Bytes> {
+        response(200, POLICY_TYPE, sign(policy, &self.world.directory_key))
+    }
+
+    pub(super) fn person(&self) -> Person {
+        self.world.person(&tests::world::phone(NUMBER), 0)
+    }
+
+    /// Opens an encapsulated request and seals `content` as the inner answer.
+    pub(super) fn seal(&self, request: &Request<Bytes>, inner: &Response<Bytes>) -> Response<Bytes> {
+        self.seal_message(request, message::encode_response(inner).unwrap())
+    }
+
+    /// As [`Provider::seal`], with any message at all.
+    pub(super) fn seal_message(&self, request: &Request<Bytes>, message: Vec<u8>) -> Response<Bytes> {
+        let Opened { sealer, .. } = self.keyring.open(request.body()).unwrap();
+        let padded = padding::pad(message, padding::response_room(sealer.aead())).unwrap();
+        response(200, "message/ohttp-res", sealer.seal(padded).unwrap())
+    }
+}
+
+pub(super) fn keyring(seed: u8) -> Arc<Keyring> {
+    Arc::new(Keyring::derive(&Secret32::new([seed; 32])).unwrap())
+}
+
+/// The answer of an honest directory that holds `people`.
+pub(super) fn found(people: &[Person]) -> IdentifierResponse {
+    let reaches = people.iter().flat_map(|person| &person.mapping.reaches);
+    let mapping = |person: &Person| VerifiableMapping::new(person.signed_mapping(), person.signed_status());
+    IdentifierResponse {
+        code: ResponseCode::Success,
+        uris: reaches.map(|reach| reach.uri.clone()).collect(),
+        mappings: people.iter().map(mapping).collect(),
+    }
+}
+
+/// Two relays of different operators, and a client that uses them.
+pub(super) struct Relays {
+    pub(super) relays: [Fake; 2],
+    pub(super) clock: Clock,
+    pub(super) client: Client,
+}
+
+impl Relays {
+    /// `policy` answers GETs, given the relay's index; `lookup` answers POSTs.
+    pub(super) async fn start(
+        policy: impl Fn(usize) -> Response<Bytes> + Clone + Send + Sync + 'static,
+        lookup: impl Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let relay = |index: usize| {
+            let (policy, lookup) = (policy.clone(), lookup.clone());
+            Fake::start(move |request| match *request.method() {
+                Method::GET => policy(index),
+                _ => lookup(request),
+            })
+        };
+        let relays = [relay(0).await, relay(1).await];
+        let clock = Clock::manual(NOW.unix());
+        let profile = profile(&relays.each_ref().map(Fake::url));
+        let client = client(profile, &clock);
+        Self { relays, clock, client }
+    }
+
+    /// Honest about the policy.
+    pub(super) async fn of(
+        provider: &Provider,
+        lookup: impl Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let served = provider.serve(&provider.policy());
+        Self::start(move |_| served.clone(), lookup).await
+    }
+
+    /// With policies that must be refused before anything is asked.
+    pub(super) async fn refusing(
+        policy: impl Fn(usize) -> Response<Bytes> + Clone + Send + Sync + 'static,
+    ) -> Error {
+        let relays = Self::start(policy, |_| response(500, "text/plain", "a lookup was sent")).await;
+        let error = relays.look_up().await.unwrap_err();
+        assert_eq!(relays.asked(Method::POST), 0, "no lookup may be sent");
+        error
+    }
+
+    pub(super) async fn look_up(&self) -> Result<Answer, Error> {
+        self.client.lookup(ask(NUMBER)).await
+    }
+
+    pub(super) fn asked(&self, method: Method) -> usize {
+        self.relays.iter().map(|relay| relay.asked(method.clone())).sum()
+    }
+}
+
+pub(super) fn profile(urls: &[String; 2]) -> Profile {
+    let key = World::new(1, NOW).directory_key.verifying_key().to_bytes();
+    let [one, two] = urls;
+    let text = format!(
+        "domain = \"dp.example\"\ndirectory_key = \"{}\"\n\
+         [[relays]]\nurl = \"{one}\"\noperator = \"One Ltd\"\n\
+         [[relays]]\nurl = \"{two}\"\noperator = \"Two Ltd\"\n",
+        hex::encode(key)
+    );
+    Profile::from_toml(&text).unwrap()
+}
+
+pub(super) fn client(profile: Profile, clock: &Clock) -> Client {
+    let clock = clock.clone();
+    Client::builder(profile).clock(move || clock.now()).build().unwrap()
+}
