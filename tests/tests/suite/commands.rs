@@ -1,1 +1,8 @@
-//! (being written)
+//! The commands as people run them: child processes, transcripts, exit codes.
+
+pub(crate) mod process;
+pub(crate) mod system;
+
+mod bad_input;
+mod lookups;
+mod operation;

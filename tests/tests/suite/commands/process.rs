@@ -1,0 +1,182 @@
+//! Our commands as child processes: built once, run to their end, or kept running as servers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What ends a test that would otherwise wait for ever.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The path of one of our commands.
+///
+/// Cargo builds a package's binaries for that package's own tests only, so the first call builds
+/// them, in the profile and folder these tests were built in. The lock on that folder is free by
+/// now: cargo gives it up before it runs tests.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn build() -> PathBuf {
+    // …/target/debug/deps/suite-0123456789abcdef
+    let this = std::env::current_exe().unwrap();
+    let folder = this.ancestors().nth(2).unwrap().to_owned();
+    let profile = match folder.file_name().and_then(OsStr::to_str).unwrap() {
+        "debug" => "dev",
+        other => other,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--locked", "--bins", "--profile", profile]);
+    cargo.arg("--target-dir").arg(folder.parent().unwrap());
+    for role in ["client", "relay", "gateway", "resolver"] {
+        cargo.arg("-p").arg(format!("discreet-{role}"));
+    }
+    let built = cargo.output().expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    folder
+}
+
+/// A command in an environment without a home, so that none of the developer's state is touched.
+pub(crate) fn command<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(binary(name));
+    command.args(args).stdin(Stdio::null()).env_remove("HOME").env_remove("XDG_STATE_HOME");
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Ran {
+    finish(&mut command(name, args))
+}
+
+/// Runs `command` to its end, which must not be long in coming.
+pub(crate) fn finish(command: &mut Command) -> Ran {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
+    let (end, ended) = mpsc::channel();
+    let waiting = std::thread::spawn(move || end.send(child.wait_with_output().unwrap()));
+    if let Ok(output) = ended.recv_timeout(PATIENCE) {
+        return output.into();
+    }
+    signal(id, "KILL");
+    let _ = waiting.join();
+    panic!("{command:?} goes on and on: {:?}", ended.recv().map(Ran::from));
+}
+
+fn signal(id: u32, name: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
+    assert!(status.unwrap().success());
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// `None`: ended by a signal.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    /// The command did its work and had nothing to complain about.
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert!(!self.stderr.contains("panic"), "{self:?}");
+        self
+    }
+
+    /// The command ended with `code` and one sentence on standard error that holds `reason`.
+    #[track_caller]
+    pub(crate) fn refused(self, code: i32, reason: &str) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(!self.stderr.contains("panic"), "{self:?}");
+        assert!(self.stderr.contains(reason), "expected `{reason}`: {self:?}");
+        self
+    }
+
+    /// `secret` is nowhere in what was written.
+    #[track_caller]
+    pub(crate) fn silent_about(self, secret: &str) -> Self {
+        assert!(
+            !secret.is_empty() && !self.stdout.contains(secret) && !self.stderr.contains(secret),
+            "{self:?}"
+        );
+        self
+    }
+}
+
+/// A server as a child process. Dropping it kills it.
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    child: Child,
+    log: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Server {
+    /// Starts a server and returns once it says where it listens.
+    #[track_caller]
+    pub(crate) fn start(name: &str, config: &Path) -> Self {
+        let mut command = command(name, [OsStr::new("--config"), config.as_os_str()]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (said, listening) = mpsc::channel();
+        let log = std::thread::spawn(move || {
+            lines.map(Result::unwrap).inspect(|line| drop(said.send(line.clone()))).collect()
+        });
+        let deadline = std::time::Instant::now() + PATIENCE;
+        let addr = loop {
+            let line = listening.recv_timeout(deadline - std::time::Instant::now());
+            let line = line.unwrap_or_else(|_| panic!("{name} ended, or does not listen"));
+            let address = line.split_whitespace().find_map(|word| word.strip_prefix("address="));
+            if let Some(address) = address {
+                break address.parse().unwrap();
+            }
+        };
+        Self { addr, child, log: Some(log) }
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        signal(self.child.id(), "TERM");
+    }
+
+    /// Waits for the end; returns the exit code and what was logged.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        (code, self.log.take().unwrap().join().unwrap().join("\n"))
+    }
+
+    /// Sends SIGTERM, waits for the end, and expects it to be a good one. Returns the log.
+    #[track_caller]
+    pub(crate) fn stop(self) -> String {
+        self.terminate();
+        let (code, log) = self.wait();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(!log.contains("panic"), "{log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
