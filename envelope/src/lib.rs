@@ -19,3 +19,6 @@ pub const OHTTP_RESPONSE: &str = "message/ohttp-res";
 
 /// Media type of a key collection. RFC 9458 §9.1
 pub const OHTTP_KEYS: &str = "application/ohttp-keys";
+
+/// The problem type (RFC 9457) of all key trouble, RFC 9458 §5.3.
+pub const OHTTP_KEY_PROBLEM: &str = "https://iana.org/assignments/http-problem-types#ohttp-key";

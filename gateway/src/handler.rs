@@ -6,7 +6,7 @@ use crate::opener::{OpenError, Opened};
 use crate::policy::Publisher;
 use crate::target::Target;
 use bytes::Bytes;
-use discreet_envelope::{OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
+use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_serve::{Clock, Handler, problem, problem_of_type};
@@ -18,8 +18,6 @@ use tokio::sync::Semaphore;
 /// RFC 9540 §4.
 pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
 pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
-/// RFC 9458 §5.3: the one answer to all key trouble.
-const KEY_PROBLEM: &str = "https://iana.org/assignments/http-problem-types#ohttp-key";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
 /// Requests opened and answered at once, per processor: enough to keep the processors busy while
@@ -67,7 +65,12 @@ impl GatewayHandler {
             drop(permit);
             response
         });
-        answered.await.unwrap_or_else(|_| failed())
+        match answered.await.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(response) => response,
+            // The shell counts it and answers.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => failed(),
+        }
     }
 
     /// A published document. No copy outlives the day: the next policy is signed at midnight, and
@@ -116,7 +119,11 @@ impl Shared {
             }
             Err(OpenError::Key) => {
                 self.metrics.count(Outcome::KeyProblem);
-                return problem_of_type(StatusCode::BAD_REQUEST, KEY_PROBLEM, "key configuration not known");
+                return problem_of_type(
+                    StatusCode::BAD_REQUEST,
+                    OHTTP_KEY_PROBLEM,
+                    "key configuration not known",
+                );
             }
         };
         let (response, outcome) = self.target.answer(&opened.message);
