@@ -6,6 +6,7 @@ use crate::statement::{Claims, Fields, cbor::map};
 use crate::time::Timestamp;
 use ciborium::Value;
 use ed25519_dalek::VerifyingKey;
+use std::fmt;
 
 // RFC 8392 §4 and RFC 8747 §3.1; the last two are ours, from the private-use range.
 const ISS: i64 = 1;
@@ -31,7 +32,7 @@ pub type CredentialId = [u8; 16];
 /// "This key belongs to the holder of this CSI", by an authority.
 ///
 /// A person has one key per CSI, so that their phone number and e-mail address are not linked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// The authority, by the name the policy gives it (`iss`).
     pub authority: Domain,
@@ -93,7 +94,7 @@ impl Claims for Credential {
 ///
 /// Authorities sign these anew at least daily; resolvers staple them to answers. So a revocation
 /// needs no query that would tell the authority who is being looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Status {
     /// The credential's number.
     pub id: CredentialId,
@@ -111,5 +112,18 @@ impl Claims for Status {
     fn from_cbor(fields: &mut Fields) -> Option<Self> {
         let at = Timestamp::from_unix(fields.unsigned(IAT)?);
         Some(Self { id: fields.array_of(CTI)?, at })
+    }
+}
+
+/// Keys and numbers of credentials link what they appear in, so they stay out of logs.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(…)")
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Status(…)")
     }
 }

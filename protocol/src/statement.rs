@@ -92,7 +92,7 @@ impl<C: Claims> Unverified<C> {
         let signature = signature.map_err(|_| StatementError::Signature)?;
         let message = statement.tbs_data(b"");
         if cbor::encode(&claims.to_cbor()) != payload
-            || statement.to_vec().is_ok_and(|encoded| encoded != bytes)
+            || !statement.to_vec().is_ok_and(|encoded| encoded == bytes)
         {
             return Err(StatementError::NotDeterministic);
         }
