@@ -17,6 +17,8 @@ mod target;
 use discreet_envelope::keys::KeysError;
 use discreet_envelope::padding::REQUEST_CONTENT;
 use discreet_protocol::SigningKey;
+use discreet_protocol::statement::MAX_STATEMENT;
+use discreet_protocol::time::Timestamp;
 use discreet_resolver::{OpenError as ResolverError, Resolver};
 use discreet_serve::config::{ConfigError, folder};
 use discreet_serve::secret::{SecretError, read_secret};
@@ -44,6 +46,14 @@ pub enum BindError {
     /// Rules, pepper or directory.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
+    /// The signed policy is longer than any client reads.
+    #[error(
+        "the policy of these rules has {bytes} bytes, clients read {MAX_STATEMENT}: name fewer authorities or namespaces"
+    )]
+    PolicyTooLong {
+        /// Its length.
+        bytes: usize,
+    },
     /// The listener or the limits.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -57,7 +67,7 @@ pub struct Gateway(Shell);
 struct Parts {
     keyring: Keyring,
     resolver: Resolver,
-    directory_key: SigningKey,
+    publisher: policy::Publisher,
     registry: Registry,
 }
 
@@ -78,11 +88,9 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keyring, resolver, directory_key, mut registry } = Parts::open(&config, &environment)?;
+        let Parts { keyring, resolver, publisher, mut registry } = Parts::open(&config, &environment)?;
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
-        let rules = resolver.rules().clone();
-        let publisher = policy::Publisher::new(rules, keyring.collection().to_vec(), directory_key);
         let target = target::Target { resolver };
         let clock = environment.clock;
         let handler = handler::GatewayHandler::new(keyring, target, publisher, metrics, clock);
@@ -156,6 +164,12 @@ impl Parts {
         let directory_key = SigningKey::from_bytes(read_secret(&config.directory_key)?.as_bytes());
         let mut registry = Registry::with_prefix("discreet_gateway");
         let resolver = Resolver::open(&resolver, environment, &mut registry)?;
-        Ok(Self { keyring, resolver, directory_key, registry })
+        let keys = keyring.collection().to_vec();
+        let publisher = policy::Publisher::new(resolver.rules().clone(), keys, directory_key);
+        let bytes = publisher.current(Timestamp::from_unix(environment.clock.now())).len();
+        if bytes > MAX_STATEMENT {
+            return Err(BindError::PolicyTooLong { bytes });
+        }
+        Ok(Self { keyring, resolver, publisher, registry })
     }
 }
