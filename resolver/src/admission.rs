@@ -30,6 +30,9 @@ pub enum Refused {
     /// The same key has published a higher serial for this tag.
     #[error("the directory holds a later mapping of this holder (higher serial)")]
     Superseded,
+    /// The mapping's credential was proved earlier than that of the one it would replace.
+    #[error("the directory holds a mapping of this holder under a later proof of the identifier")]
+    OlderCredential,
     /// The same key has published another mapping under the same serial.
     #[error("the directory holds another mapping of this holder with the same serial")]
     SameSerial,
@@ -57,6 +60,9 @@ pub fn admit(record: &mut Record, new: Entry) -> Result<Admitted, Refused> {
             std::cmp::Ordering::Less => return Err(Refused::Superseded),
             std::cmp::Ordering::Equal => return Err(Refused::SameSerial),
             std::cmp::Ordering::Greater => {}
+        }
+        if new.credential.proved_at < held.credential.proved_at {
+            return Err(Refused::OlderCredential);
         }
     }
     let mut changed = record.clone();

@@ -29,7 +29,7 @@ const FAILED: u8 = 3;
 #[command(name = "discreet-resolver", version)]
 pub(crate) struct Command {
     /// Configuration: TOML with `rules`, `directory` and `pepper`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "resolver.toml", global = true)]
     config: PathBuf,
     #[command(subcommand)]
     action: Action,
@@ -92,12 +92,12 @@ fn init(config: &Config) -> Result<ExitCode, Failure> {
         )));
     }
     if !config.pepper.exists() {
-        let mut pepper = [0; 32];
-        getrandom::fill(&mut pepper).map_err(|error| failed(anyhow!("no randomness: {error}")))?;
+        let mut pepper = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(pepper.as_mut_slice()).map_err(|error| failed(anyhow!("no randomness: {error}")))?;
         create_secret(&config.pepper, &pepper).map_err(failed)?;
         eprintln!("made the pepper {}; back it up, apart from the directory", config.pepper.display());
     }
-    discreet_resolver::open(config).map_err(usage)?;
+    discreet_resolver::create(config).map_err(usage)?;
     eprintln!("the directory {} is ready", config.directory.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -162,10 +162,17 @@ fn export_to(directory: &Directory, file: &Path, progress: impl FnMut(f64)) -> a
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut out = BufWriter::new(options.open(&partial).with_context(context)?);
-    let count = export::export(directory, &mut out, progress)?;
-    out.flush().and_then(|()| out.get_ref().sync_all()).with_context(context)?;
-    fs::rename(&partial, file).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(count)
+    let exported =
+        export::export(directory, &mut out, progress).map_err(anyhow::Error::from).and_then(|count| {
+            out.flush().and_then(|()| out.get_ref().sync_all()).with_context(context)?;
+            fs::rename(&partial, file).with_context(|| format!("cannot write {}", file.display()))?;
+            Ok(count)
+        });
+    if exported.is_err() {
+        // It names people, and nobody asked for half of it.
+        let _ = fs::remove_file(&partial);
+    }
+    exported
 }
 
 /// A bar on a terminal, nothing elsewhere (`indicatif` hides it when stderr is no terminal).

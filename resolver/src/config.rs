@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// The data owner's rules (TOML).
     pub rules: PathBuf,
-    /// The SQLite file. Created if there is none.
+    /// The SQLite file, made by `discreet-resolver init`.
     pub directory: PathBuf,
     /// The secret that seals the rows: one line of 64 hex digits, mode 0600, made by
     /// `discreet-resolver init`. Keep it off the backups of the directory.

@@ -62,6 +62,13 @@ pub enum OpenError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// There is no directory, or an empty file. None is made silently: everybody in the lost one
+    /// would be answered for as not found.
+    #[error("the directory {} is missing or empty; restore it from its backup or, for a new one, run `discreet-resolver init`", path.display())]
+    NoDirectory {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -104,10 +111,27 @@ impl Resolver {
 /// As [`Resolver::open`].
 pub fn open(config: &Config) -> Result<(Rules, Directory), OpenError> {
     let rules = Rules::load(&config.rules)?;
+    let pepper = pepper(config)?;
+    if std::fs::metadata(&config.directory).map_or(true, |file| file.len() == 0) {
+        return Err(OpenError::NoDirectory { path: config.directory.clone() });
+    }
+    Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper)?))
+}
+
+/// As [`open`], but makes the directory if there is none.
+///
+/// # Errors
+///
+/// As [`open`], but for [`OpenError::NoDirectory`].
+pub fn create(config: &Config) -> Result<(Rules, Directory), OpenError> {
+    let rules = Rules::load(&config.rules)?;
+    let pepper = pepper(config)?;
+    Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper)?))
+}
+
+fn pepper(config: &Config) -> Result<seal::Pepper, OpenError> {
     if !config.pepper.exists() {
         return Err(OpenError::NoPepper { path: config.pepper.clone() });
     }
-    let pepper = seal::Pepper::new(read_secret(&config.pepper).map_err(OpenError::Pepper)?);
-    let directory = Directory::open(Sqlite::open(&config.directory)?, pepper)?;
-    Ok((rules, directory))
+    Ok(seal::Pepper::new(read_secret(&config.pepper).map_err(OpenError::Pepper)?))
 }

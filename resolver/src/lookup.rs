@@ -4,6 +4,7 @@ use crate::Resolver;
 use crate::admission::select;
 use crate::directory::DirectoryError;
 use crate::metrics::Outcome;
+use crate::record::Entry;
 use bytes::Bytes;
 use discreet_protocol::identifier::Csi;
 use discreet_protocol::mapping::Tag;
@@ -17,7 +18,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 impl Resolver {
     /// Answers one request: the one call between a gateway and a resolver.
     ///
-    /// Whether an identifier is found or not, the same work is done. Errors are problem documents
+    /// A miss does the work of a hit with one mapping. Errors are problem documents
     /// (RFC 9457) that repeat nothing of the request.
     pub fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (response, outcome) = self.route(&request);
@@ -54,13 +55,13 @@ impl Resolver {
     /// The answer to a sender who asks about `csi` for the purpose `tag`.
     fn look_up(&self, csi: &Csi, tag: Option<&Tag>) -> Result<IdentifierResponse, DirectoryError> {
         let now = Timestamp::from_unix(self.clock.now());
-        let found = self.directory.find(csi)?;
+        let mut found = self.directory.find(csi)?;
+        found.record.entries.retain(|entry| found.is_decoy || self.stands(entry, csi, now));
         let default = Tag::default_tag();
         let mut answer = IdentifierResponse::empty(ResponseCode::Success);
         for entry in select(&found.record, tag.unwrap_or(&default)) {
             let status = self.directory.status(&entry.credential.authority, &entry.credential.id)?;
-            let stands = now < entry.mapping.not_after && now < entry.credential.expires;
-            if !stands || entry.mapping.serve_as_not_found || found.is_decoy {
+            if entry.mapping.serve_as_not_found || found.is_decoy {
                 continue;
             }
             let status = status.map_or_else(Vec::new, |status| status.value);
@@ -71,6 +72,15 @@ impl Resolver {
             answer.code = ResponseCode::NotFound;
         }
         Ok(answer)
+    }
+
+    /// Whether a mapping that was good when it was admitted still is: its time is not over, and its
+    /// authority may still speak. Whether its status is fresh, the client judges and says.
+    fn stands(&self, entry: &Entry, csi: &Csi, now: Timestamp) -> bool {
+        let (mapping, credential) = (&entry.mapping, &entry.credential);
+        now < mapping.not_after
+            && now < credential.expires
+            && self.rules.authorities.speaking(&credential.authority, csi).is_ok()
     }
 
     fn fail(&self, error: &DirectoryError) -> (Response<Bytes>, Outcome) {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod cli;
 
 fn main() -> ExitCode {
+    discreet_serve::hide_panic_payloads();
     let command = cli::Command::parse();
     match cli::run(&command) {
         Ok(code) => code,

@@ -59,7 +59,7 @@ pub enum Written {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file is no directory, or damaged.
-    #[error("the directory {} is damaged or not a directory: {reason}; restore it from a backup or an export", path.display())]
+    #[error("the directory {} is damaged or not a directory: {reason}; restore it from a backup", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,

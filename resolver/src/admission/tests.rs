@@ -65,6 +65,12 @@ fn same_key_needs_a_higher_serial() {
 }
 
 #[test]
+fn same_key_does_not_go_back_to_an_earlier_proof() {
+    let held = [entry("a.example", 2, 10, "Default", 5)];
+    assert_eq!(outcome(&held, entry("a.example", 2, 9, "Default", 6)), (Err(Refused::OlderCredential), 1));
+}
+
+#[test]
 fn serials_count_per_tag() {
     let held = [entry("a.example", 2, 10, "Default", 5)];
     assert_eq!(outcome(&held, entry("a.example", 2, 10, "Work", 1)), (Ok(Admitted::Added), 2));

@@ -76,14 +76,13 @@ impl Store for Sqlite {
 
     fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
         let mut writer = lock(&self.writer);
-        let apply = || {
+        let mut apply = || {
             let transaction = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let written = batch.iter().map(|write| write_one(&transaction, write));
             let written = written.collect::<rusqlite::Result<Vec<_>>>()?;
             transaction.commit()?;
             Ok(written)
         };
-        let mut apply = apply;
         apply().map_err(|reason| failure(&self.path, reason))
     }
 
