@@ -1,5 +1,6 @@
 //! The typed answer: what the sender learns once everything has been verified.
 
+use crate::error::DirectoryError;
 use discreet_protocol::identifier::{Csi, MimiUri};
 use discreet_protocol::mapping::Tag;
 use discreet_protocol::time::Timestamp;
@@ -57,7 +58,7 @@ pub struct Service {
     pub thumbprint: Option<[u8; 32]>,
 }
 
-/// Something that changed since the last lookup.
+/// Something the user should be told beside the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The identifier belongs to somebody else now, or its holder lost all keys.
@@ -65,7 +66,13 @@ pub enum Notice {
         /// By whose attestation.
         authority: String,
     },
-    /// The same holder has a new key, as after a change of phone.
+    /// The directory also sent a mapping that does not verify; it was left out.
+    Refused {
+        /// Why.
+        reason: DirectoryError,
+    },
+    /// The same holder has a new key, as after a change of phone: the authority says so, by keeping
+    /// `holder_since`.
     NewKey {
         /// By whose attestation.
         authority: String,

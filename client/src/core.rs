@@ -25,6 +25,8 @@ pub struct Core {
     profile: Profile,
     storage: Box<dyn Storage>,
     session: Mutex<Option<Session>>,
+    /// Held while what was seen is compared and replaced.
+    memory: Mutex<()>,
 }
 
 /// A document to GET before lookups can be sent.
@@ -50,7 +52,7 @@ pub struct Prepared {
 impl Core {
     /// A client of `profile` that remembers in `storage`.
     pub fn new(profile: Profile, storage: Box<dyn Storage>) -> Self {
-        Self { profile, storage, session: Mutex::new(None) }
+        Self { profile, storage, session: Mutex::new(None), memory: Mutex::new(()) }
     }
 
     /// What must be fetched before [`Core::prepare`]: nothing while a policy stands, else the
@@ -60,7 +62,7 @@ impl Core {
     ///
     /// When the system gives no randomness.
     pub fn policy_requests(&self, now: Timestamp) -> Result<Vec<PolicyRequest>, Error> {
-        if self.session().as_ref().is_some_and(|session| now < session.ends) {
+        if self.session().as_ref().is_some_and(|session| now < session.refresh_at) {
             return Ok(Vec::new());
         }
         let first = random_below(self.profile.relays.len())?;
@@ -88,14 +90,22 @@ impl Core {
         fetched: &[(PolicyRequest, RelayResponse)],
         now: Timestamp,
     ) -> Result<(), Error> {
-        *self.session() = None;
+        let session = self.agree_on(fetched, now);
+        *self.session() = session.as_ref().ok().cloned();
+        session.map(drop)
+    }
+
+    fn agree_on(&self, fetched: &[(PolicyRequest, RelayResponse)], now: Timestamp) -> Result<Session, Error> {
         let copies = fetched.iter().map(|(request, response)| self.copy(request, response));
         let copies = copies.collect::<Result<Vec<_>, _>>()?;
         let copies: [Copy<'_>; RELAYS_NEEDED] =
             copies.try_into().map_err(|_| Error::Prepare("two copies of the policy are needed"))?;
-        let session = agree(&self.profile, &copies, self.storage.as_ref(), now)?;
-        *self.session() = Some(session);
-        Ok(())
+        let [one, other] = &copies;
+        if same_operator(&one.relay.operator, &other.relay.operator) {
+            return Err(Error::Prepare("the copies of the policy must come through relays of two operators"));
+        }
+        let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        agree(&self.profile, &copies, self.storage.as_ref(), now)
     }
 
     /// Seals a query for a relay chosen at random.
@@ -104,7 +114,7 @@ impl Core {
     ///
     /// When there is no policy that stands at `now`, or the query cannot be sealed.
     pub fn prepare(&self, query: Query, now: Timestamp) -> Result<Prepared, Error> {
-        let session = self.session().clone().filter(|session| now < session.ends);
+        let session = self.session().clone().filter(|session| now < session.policy.not_after);
         let session = session.ok_or(Error::Prepare("the policy has not been fetched"))?;
         let relay = self.profile.relays.get(random_below(self.profile.relays.len())?);
         let relay: &Relay = relay.ok_or(Error::Prepare("the profile has no relay"))?;
@@ -123,10 +133,13 @@ impl Core {
         response: &RelayResponse,
         now: Timestamp,
     ) -> Result<Answer, Error> {
+        let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = pending.finish(response, self.storage.as_ref(), now);
-        if matches!(answer, Err(Error::Gateway(GatewayError::Key))) {
+        if matches!(answer, Err(Error::Gateway(GatewayError::Key)))
+            && let Some(session) = self.session().as_mut()
+        {
             // The next lookup fetches the policy anew; this one is not repeated (RFC 9458 §6.5).
-            *self.session() = None;
+            session.refresh_at = now;
         }
         answer
     }

@@ -170,6 +170,9 @@ pub enum DirectoryError {
     /// A mapping is for another tag than the one asked for or `Default`.
     #[error("a mapping is refused: it is for another tag than the one asked")]
     Tag,
+    /// A mapping is shown whose holder has signed that it shall look absent.
+    #[error("a mapping is refused: its holder wants it served as not found")]
+    Hidden,
     /// A mapping is older than one seen before.
     #[error("a mapping is refused: a later one has been seen; somebody may be rolling it back")]
     Rollback,

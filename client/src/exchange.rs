@@ -1,20 +1,23 @@
 //! One exchange without I/O: a query becomes the bytes for the relay, its answer becomes a
 //! verified [`Answer`].
 
-use crate::answer::{Answer, FoundMapping};
+use crate::answer::{Answer, FoundMapping, Notice};
 use crate::error::{DirectoryError, Error, GatewayError, RelayError};
 use crate::policy::Session;
 use crate::storage::Storage;
-use crate::trust;
+use crate::trust::{self, Judged};
 use bytes::Bytes;
-use discreet_envelope::{OHTTP_RESPONSE, message, padding};
-use discreet_protocol::identifier::Csi;
+use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_RESPONSE, message, padding};
+use discreet_protocol::identifier::{Csi, MimiUri};
 use discreet_protocol::mapping::Tag;
 use discreet_protocol::policy::Policy;
-use discreet_protocol::query::{IdentifierRequest, IdentifierResponse, ResponseCode, Subject, lookup_path};
+use discreet_protocol::query::{
+    IdentifierRequest, IdentifierResponse, ResponseCode, Subject, VerifiableMapping, lookup_path,
+};
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::verify::{Verified, Verifier};
 use http::Request;
+use std::collections::BTreeSet;
 
 /// Whom to look up, and for which purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +41,15 @@ pub struct RelayResponse {
 
 /// A lookup on its way: what opens and judges its answer. Consumed by that.
 pub struct Pending {
-    query: Query,
-    policy: Policy,
+    question: Question,
     relay: String,
     response: ohttp::ClientResponse,
+}
+
+/// What was asked, and by whose rules the answer is judged.
+struct Question {
+    query: Query,
+    policy: Policy,
 }
 
 /// Seals `query`: the content of the POST, and what its answer is opened with. Each call uses a
@@ -61,7 +69,8 @@ pub(crate) fn seal(session: &Session, query: Query, relay: String) -> Result<(Ve
     let client = client.map_err(|_| Error::Prepare("the provider's key cannot be used"))?;
     let (sealed, response) =
         client.encapsulate(&padded).map_err(|_| Error::Prepare("the query cannot be sealed"))?;
-    Ok((sealed, Pending { query, policy: session.policy.clone(), relay, response }))
+    let question = Question { query, policy: session.policy.clone() };
+    Ok((sealed, Pending { question, relay, response }))
 }
 
 impl Pending {
@@ -79,15 +88,94 @@ impl Pending {
             return Err(DirectoryError::Status(inner.status().as_u16()).into());
         }
         let answer = IdentifierResponse::decode(inner.body()).map_err(DirectoryError::from)?;
-        let verified = verify(&self.policy, &self.query, &answer, now)?;
-        let judged = verified.iter().map(|one| trust::judge(storage, &self.policy.domain, one));
-        let judged = judged.collect::<Result<Vec<_>, _>>()?;
-        judged.iter().try_for_each(|judged| trust::remember(storage, judged))?;
-        Ok(Answer {
-            csi: self.query.csi,
-            mappings: verified.into_iter().map(|one| FoundMapping::new(one, now)).collect(),
-            notices: judged.into_iter().filter_map(|judged| judged.notice).collect(),
-        })
+        let found = self.question.judge(&answer, storage, now)?;
+        let mut mappings = Vec::new();
+        let mut notices: Vec<_> =
+            found.refused.iter().map(|reason| Notice::Refused { reason: *reason }).collect();
+        for (verified, judged) in found.standing {
+            trust::remember(storage, &judged)?;
+            notices.extend(judged.notice);
+            mappings.push(FoundMapping::new(verified, now));
+        }
+        Ok(Answer { csi: self.question.query.csi, mappings, notices })
+    }
+}
+
+impl Question {
+    /// Everything the directory says, held against the policy, the question, and what was seen
+    /// before. A mapping that is refused does not hide another authority's that stands; if none
+    /// stands, the refusal is the answer.
+    fn judge(
+        &self,
+        answer: &IdentifierResponse,
+        storage: &dyn Storage,
+        now: Timestamp,
+    ) -> Result<Found, Error> {
+        match answer.code {
+            ResponseCode::Success if !answer.mappings.is_empty() => {}
+            ResponseCode::NotFound if answer.mappings.is_empty() && answer.uris.is_empty() => {}
+            ResponseCode::Success | ResponseCode::NotFound => {
+                return Err(DirectoryError::Contradiction.into());
+            }
+            _ => return Err(DirectoryError::Unsupported.into()),
+        }
+        let mut found = Found { standing: Vec::new(), refused: Vec::new() };
+        for one in &answer.mappings {
+            let judged = self.verify(one, now).map_err(Error::from).and_then(|verified| {
+                let judged = trust::judge(storage, &self.policy.domain, &verified)?;
+                Ok((verified, judged))
+            });
+            match judged {
+                Ok(judged) => found.standing.push(judged),
+                Err(Error::Directory(reason)) => found.refused.push(reason),
+                Err(error) => return Err(error),
+            }
+        }
+        match found.refused.first() {
+            Some(reason) if found.standing.is_empty() => Err((*reason).into()),
+            Some(_) => found.without_repeats(),
+            None => found.says(&answer.uris).and_then(Found::without_repeats),
+        }
+    }
+
+    fn verify(&self, one: &VerifiableMapping, now: Timestamp) -> Result<Verified, DirectoryError> {
+        let (domain, authorities) = (&self.policy.domain, &self.policy.authorities);
+        let verifier = Verifier { domain, authorities, now };
+        let found = verifier.verify(one.mapping(), one.status(), Some(&self.query.csi))?;
+        if found.mapping.serve_as_not_found {
+            return Err(DirectoryError::Hidden);
+        }
+        let asked = self.query.tag.as_ref().is_some_and(|tag| *tag == found.mapping.tag);
+        if asked || found.mapping.tag.is_default() { Ok(found) } else { Err(DirectoryError::Tag) }
+    }
+}
+
+/// What stands of an answer, and why the rest does not.
+struct Found {
+    standing: Vec<(Verified, Judged)>,
+    refused: Vec<DirectoryError>,
+}
+
+impl Found {
+    /// The URIs beside the mappings must be those of the mappings.
+    fn says(self, uris: &[MimiUri]) -> Result<Self, Error> {
+        let reaches = self.standing.iter().flat_map(|(verified, _)| &verified.mapping.reaches);
+        if reaches.map(|reach| &reach.uri).eq(uris) {
+            Ok(self)
+        } else {
+            Err(DirectoryError::Contradiction.into())
+        }
+    }
+
+    /// An identifier has one holder per authority.
+    fn without_repeats(self) -> Result<Self, Error> {
+        let authority = |(verified, _): &(Verified, Judged)| verified.credential.authority.clone();
+        let authorities: BTreeSet<_> = self.standing.iter().map(authority).collect();
+        if authorities.len() == self.standing.len() {
+            Ok(self)
+        } else {
+            Err(DirectoryError::Contradiction.into())
+        }
     }
 }
 
@@ -98,7 +186,7 @@ fn check_outer(relay: &str, response: &RelayResponse) -> Result<(), Error> {
         return Err(match problem_type(response).as_deref() {
             // RFC 9458 §5.3. Anyone on the way may say so; it never makes the client use a key
             // that the signed policy does not name.
-            Some("https://iana.org/assignments/http-problem-types#ohttp-key") => GatewayError::Key.into(),
+            Some(OHTTP_KEY_PROBLEM) => GatewayError::Key.into(),
             _ => refuse(RelayError::Status { status: response.status, title: problem_title(response) }),
         });
     }
@@ -110,40 +198,6 @@ fn check_outer(relay: &str, response: &RelayResponse) -> Result<(), Error> {
         return Err(GatewayError::Size.into());
     }
     Ok(())
-}
-
-/// Everything the directory says, held against the policy and the question.
-fn verify(
-    policy: &Policy,
-    query: &Query,
-    answer: &IdentifierResponse,
-    now: Timestamp,
-) -> Result<Vec<Verified>, Error> {
-    match answer.code {
-        ResponseCode::Success if !answer.mappings.is_empty() => {}
-        ResponseCode::NotFound if answer.mappings.is_empty() && answer.uris.is_empty() => {}
-        ResponseCode::Success | ResponseCode::NotFound => return Err(DirectoryError::Contradiction.into()),
-        _ => return Err(DirectoryError::Unsupported.into()),
-    }
-    let verifier = Verifier { domain: &policy.domain, authorities: &policy.authorities, now };
-    let mut verified: Vec<Verified> = Vec::new();
-    for one in &answer.mappings {
-        let found = verifier.verify(one.mapping(), one.status(), Some(&query.csi));
-        let found = found.map_err(DirectoryError::from)?;
-        let asked = query.tag.as_ref().is_some_and(|tag| *tag == found.mapping.tag);
-        if !asked && !found.mapping.tag.is_default() {
-            return Err(DirectoryError::Tag.into());
-        }
-        if verified.iter().any(|other| other.credential.authority == found.credential.authority) {
-            return Err(DirectoryError::Contradiction.into());
-        }
-        verified.push(found);
-    }
-    let uris = verified.iter().flat_map(|one| one.mapping.reaches.iter().map(|reach| &reach.uri));
-    if !uris.eq(answer.uris.iter()) {
-        return Err(DirectoryError::Contradiction.into());
-    }
-    Ok(verified)
 }
 
 fn problem_type(response: &RelayResponse) -> Option<String> {

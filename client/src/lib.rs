@@ -9,7 +9,8 @@
 //! let csi = normalise("+1 415 555 0123", None)?.csi;
 //! let answer = client.lookup(Query { csi, tag: None }).await?;
 //! for mapping in &answer.mappings {
-//!     println!("{} says: {:?}", mapping.authority, mapping.services.iter().map(|s| s.uri.as_str()));
+//!     let services: Vec<_> = mapping.services.iter().map(|service| service.uri.as_str()).collect();
+//!     println!("{}: {}", mapping.authority, services.join(", "));
 //! }
 //! # Ok(())
 //! # }

@@ -10,7 +10,7 @@ use discreet_protocol::policy::Policy;
 use discreet_protocol::statement::open;
 use discreet_protocol::time::Timestamp;
 
-/// How long a session lasts at most before the policy is fetched anew: one hour, in seconds.
+/// How long a policy is used at most before it is fetched anew: one hour, in seconds.
 const SESSION_LIFETIME: u64 = 3600;
 
 /// A key the relays agree on, and the rules it came with.
@@ -20,8 +20,8 @@ pub(crate) struct Session {
     /// One key configuration with one suite (RFC 9458 §3.1).
     pub(crate) key: Vec<u8>,
     pub(crate) kem: Kem,
-    /// From then on the policy must be fetched anew.
-    pub(crate) ends: Timestamp,
+    /// From then on the policy is to be fetched anew.
+    pub(crate) refresh_at: Timestamp,
 }
 
 /// A policy as a relay handed it out.
@@ -30,8 +30,9 @@ pub(crate) struct Copy<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// Verifies both copies, takes the rules from the later one, and for sealing the first key of the first that the second has, too, byte for
-/// byte, and that this client supports.
+/// Verifies both copies and takes the rules of the later one. Lookups are sealed with its first key
+/// that the other copy has, too, byte for byte, and that this client supports: everybody with the
+/// same two copies uses the same key, whichever relay was asked first.
 ///
 /// An honest rotation leaves a key in common; a gateway that shows one client a key of its own
 /// would have to show it to both relays.
@@ -49,9 +50,13 @@ pub(crate) fn agree(
     }
     // The later copy counts: while the policy changes, one relay's may honestly lag behind. It still
     // has a say in the key, and an older copy alone never passes.
-    let (latest, its_copy) = if other.serial > one.serial { (&other, second) } else { (&one, first) };
+    let ((latest, its_copy), (older, older_copy)) = if other.serial > one.serial {
+        ((&other, second), (&one, first))
+    } else {
+        ((&one, first), (&other, second))
+    };
     trust::check_policy(storage, latest, &its_copy.relay.host())?;
-    let (keys, others) = (collection(first, &one)?, collection(second, &other)?);
+    let (keys, others) = (collection(its_copy, latest)?, collection(older_copy, older)?);
     let common = |key: &&_| others.configs().contains(key);
     if !keys.configs().is_empty() && !keys.configs().iter().any(|key| common(&key)) {
         return Err(Error::RelaysDisagree);
@@ -63,7 +68,7 @@ pub(crate) fn agree(
     Ok(Session {
         key: config.to_single(suite),
         kem: config.kem(),
-        ends: now.plus(SESSION_LIFETIME).min(policy.not_after),
+        refresh_at: now.plus(SESSION_LIFETIME).min(policy.not_after),
         policy,
     })
 }

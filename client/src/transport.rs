@@ -214,7 +214,10 @@ fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| BuildError::Tls(Box::new(error)))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    // A resumed session would tell a relay that the same phone is back, from wherever.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
 }
 
 fn classify(error: &legacy::Error) -> RelayError {

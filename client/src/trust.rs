@@ -30,8 +30,8 @@ struct Seen {
     holder: String,
     holder_since: u64,
     proved_at: u64,
-    /// Highest serial by tag, of this holder's key.
-    serials: BTreeMap<String, u64>,
+    /// By tag, the latest mapping of this holder's key: when its credential was proved, its serial.
+    serials: BTreeMap<String, (u64, u64)>,
 }
 
 /// A verified mapping held against what was seen before: nothing is remembered yet.
@@ -51,11 +51,11 @@ pub(crate) fn judge(storage: &dyn Storage, domain: &Domain, verified: &Verified)
     let fresh = Seen { holder, holder_since, proved_at, serials: BTreeMap::new() };
     let (mut seen, notice) = match load::<Seen>(storage, &key)? {
         None => (fresh, None),
+        // One key: each tag counts by itself. A mapping for one may well carry an older credential
+        // than what was seen for another.
         Some(before) if before.holder == fresh.holder => {
-            if proved_at < before.proved_at {
-                return Err(DirectoryError::Rollback.into());
-            }
-            (Seen { serials: before.serials, ..fresh }, None)
+            let proved_at = proved_at.max(before.proved_at);
+            (Seen { proved_at, serials: before.serials, ..fresh }, None)
         }
         Some(before) => {
             if proved_at <= before.proved_at {
@@ -68,11 +68,12 @@ pub(crate) fn judge(storage: &dyn Storage, domain: &Domain, verified: &Verified)
             (fresh, Some(notice))
         }
     };
-    let highest = seen.serials.entry(mapping.tag.as_str().to_owned()).or_insert(mapping.serial);
-    if mapping.serial < *highest {
+    let this = (proved_at, mapping.serial);
+    let latest = seen.serials.entry(mapping.tag.as_str().to_owned()).or_insert(this);
+    if this.0 < latest.0 || this.1 < latest.1 {
         return Err(DirectoryError::Rollback.into());
     }
-    *highest = mapping.serial;
+    *latest = this;
     Ok(Judged { key, seen, notice })
 }
 
@@ -81,7 +82,7 @@ pub(crate) fn remember(storage: &dyn Storage, judged: &Judged) -> Result<(), Err
     Ok(save(storage, &judged.key, &judged.seen)?)
 }
 
-/// A name that does not show the identifier to whoever lists the storage.
+/// A short name that any storage can hold. It hides nothing from whoever can try out all numbers.
 fn key(domain: &Domain, verified: &Verified) -> String {
     let authority = verified.credential.authority.as_str();
     let uri = verified.mapping.csi.uri();

@@ -83,10 +83,9 @@ fn sentence(notice: &Notice) -> String {
         Notice::NewHolder { authority } => format!(
             "{authority} attests a new holder since you last looked; make sure it is the person you mean"
         ),
+        Notice::Refused { reason } => format!("another answer was left out: {reason}"),
         Notice::NewKey { authority } => {
-            format!(
-                "the holder has a new key since you last looked, countersigned by the old one ({authority})"
-            )
+            format!("the holder has a new key since you last looked, COUNTERSIGNED ({authority})")
         }
     }
 }

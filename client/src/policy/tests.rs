@@ -51,10 +51,13 @@ fn fresh() -> MemoryStorage {
 }
 
 #[test]
-fn the_first_key_both_have_is_used() {
-    let session = agree_on(&fresh(), &policy(1, keys(&[1, 2, 3])), &policy(2, keys(&[3, 2]))).unwrap();
-    assert_eq!(session.key[0], 2);
-    assert_eq!(session.policy.serial, 2);
+fn the_first_key_of_the_later_policy_that_both_have_is_used() {
+    let (old, new) = (policy(1, keys(&[1, 2, 3])), policy(2, keys(&[4, 3, 2])));
+    for (one, other) in [(&old, &new), (&new, &old)] {
+        let session = agree_on(&fresh(), one, other).unwrap();
+        assert_eq!(session.key[0], 3);
+        assert_eq!(session.policy.serial, 2);
+    }
 }
 
 #[test]
