@@ -253,6 +253,7 @@ fn write_provider(folder: &Path, world: &World) -> Result<()> {
             create_secret(&folder.join(file), &fill)?;
         }
     }
+    discreet_resolver::create(&resolver_config(folder)?)?;
     if !folder.join("directory.key").exists() {
         create_secret(&folder.join("directory.key"), world.directory_key.as_bytes())?;
     }
@@ -284,9 +285,13 @@ fn write_profile(folder: &Path, world: &World, urls: &[String]) -> Result<()> {
 }
 
 fn open_directory(folder: &Path) -> Result<(Rules, Directory)> {
+    Ok(discreet_resolver::open(&resolver_config(folder)?)?)
+}
+
+fn resolver_config(folder: &Path) -> Result<discreet_resolver::Config> {
     let mut config: discreet_resolver::Config = discreet_serve::config::load(&folder.join("resolver.toml"))?;
     config.resolve(folder);
-    Ok(discreet_resolver::open(&config)?)
+    Ok(config)
 }
 
 fn import_lines(folder: &Path, lines: &[String], now: Timestamp) -> Result<(Summary, Vec<(u64, LineError)>)> {

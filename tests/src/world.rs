@@ -91,6 +91,7 @@ impl World {
             not_before: today,
             not_after: today.plus(90 * DAY),
             refresh_after: DEFAULT_REFRESH_AFTER,
+            // No service stands behind it: any 32 bytes will do.
             reaches: vec![Reach { uri: uri(&user), thumbprint: Some(holder.verifying_key().to_bytes()) }],
             credential: Vec::new(),
             serve_as_not_found: false,

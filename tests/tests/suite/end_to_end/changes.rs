@@ -68,6 +68,35 @@ async fn an_expired_mapping_is_served_as_not_found() {
 }
 
 #[tokio::test]
+async fn an_expired_tag_gives_way_to_default() {
+    let world = World::new(1, NOW);
+    let mut work = person(&world).tag("work").reaches(&["mimi://work.example"]);
+    work.mapping.not_after = Timestamp::from_unix(1_800_057_600);
+    let private = person(&world).reaches(&["mimi://private.example"]);
+    let net = net_with(world, &[private, work]).await;
+    let client = net.client().build().unwrap();
+    assert_eq!(services(&look_up(&client, ask_for(NUMBER, "work")).await), ["mimi://work.example"]);
+    net.clock.set(1_800_057_600);
+    assert_eq!(services(&look_up(&client, ask_for(NUMBER, "work")).await), ["mimi://private.example"]);
+}
+
+#[tokio::test]
+async fn tags_of_one_holder_are_judged_apart() {
+    let world = World::new(1, NOW);
+    let work = person(&world).tag("work");
+    let net = net_with(world.clone(), &[person(&world), work]).await;
+    // The holder proves the number again and publishes only Default anew.
+    let mut proved_again = person(&world);
+    proved_again.credential.proved_at = proved_again.credential.proved_at.plus(DAY);
+    proved_again.mapping.serial += 1;
+    publish(&net, &[proved_again]);
+    let client = net.client().build().unwrap();
+    for query in [ask(NUMBER), ask_for(NUMBER, "work"), ask(NUMBER)] {
+        assert_eq!(look_up(&client, query).await.outcome(), Outcome::OneService);
+    }
+}
+
+#[tokio::test]
 async fn a_day_later_the_policy_is_new_and_lookups_go_on() {
     let world = World::new(1, NOW);
     let net = net_with(world.clone(), &[person(&world)]).await;

@@ -3,13 +3,15 @@
 use super::fakes::{NUMBER, Provider, Relays, found};
 use crate::end_to_end::NOW;
 use bytes::Bytes;
-use discreet_client::{DirectoryError, Error, Fault, MimiUri, Outcome};
+use discreet_client::{DirectoryError, Error, Fault, MimiUri, Notice, Outcome};
+use discreet_protocol::policy::{Authorities, Authority, AuthorityError};
 use discreet_protocol::query::{IdentifierResponse, QueryError, ResponseCode, VerifiableMapping};
 use discreet_protocol::statement::StatementError;
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::verify::VerifyError;
 use http::{Request, Response};
 use tests::Person;
+use tests::world::domain;
 
 async fn answered(content: Vec<u8>) -> Result<Outcome, Error> {
     let provider = Provider::new();
@@ -150,4 +152,54 @@ async fn rejects_credential_of_another_identifier() {
     let refuse = refused_person(|person| person.credential.csi = other.clone()).await;
     assert_eq!(refuse, VerifyError::CredentialForOther);
     assert_ne!(NUMBER, "+14155550124");
+}
+
+#[tokio::test]
+async fn rejects_unknown_authority() {
+    let unknown =
+        refused_person(|person| person.credential.authority = domain("three.authority.example")).await;
+    assert_eq!(unknown, VerifyError::Authority(AuthorityError::Unknown));
+}
+
+#[tokio::test]
+async fn rejects_authority_outside_its_namespace() {
+    let provider = Provider::new();
+    let mut policy = provider.policy();
+    let germany = policy
+        .authorities
+        .iter()
+        .cloned()
+        .map(|authority| Authority { namespaces: vec!["tel:+49".parse().unwrap()], ..authority });
+    policy.authorities = Authorities::new(germany.collect()).unwrap();
+    let served = provider.serve(&policy);
+    let answer = found(&[provider.person()]).encode().unwrap();
+    let lookup =
+        move |request: &Request<Bytes>| provider.seal(request, &Response::new(Bytes::from(answer.clone())));
+    let error = Relays::start(move |_| served.clone(), lookup).await.look_up().await.unwrap_err();
+    let outside = VerifyError::Authority(AuthorityError::OutsideNamespace);
+    assert!(matches!(error, Error::Directory(DirectoryError::Mapping(error)) if error == outside), "{error}");
+}
+
+#[tokio::test]
+async fn rejects_mapping_whose_holder_wants_to_look_absent() {
+    let mut person = Provider::new().person();
+    person.mapping.serve_as_not_found = true;
+    assert_eq!(refused(&found(&[person])).await, DirectoryError::Hidden);
+}
+
+#[tokio::test]
+async fn a_mapping_that_is_refused_does_not_hide_one_that_stands() {
+    let provider = Provider::new();
+    let good = provider.person();
+    let mut stale = provider.world.person(&good.mapping.csi, 1);
+    stale.status.at = NOW.minus(73 * 3_600);
+    let answer = found(&[stale, good]).encode().unwrap();
+    let answering = provider.clone();
+    let lookup =
+        move |request: &Request<Bytes>| answering.seal(request, &Response::new(Bytes::from(answer.clone())));
+    let answer = Relays::of(&provider, lookup).await.look_up().await.unwrap();
+    assert_eq!(answer.outcome(), Outcome::OneService);
+    assert_eq!(answer.mappings[0].authority, "one.authority.example");
+    let reason = DirectoryError::Mapping(VerifyError::StatusStale);
+    assert_eq!(answer.notices, [Notice::Refused { reason }]);
 }

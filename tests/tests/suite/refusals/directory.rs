@@ -4,7 +4,6 @@
 use crate::end_to_end::{NOW, ask};
 use discreet_client::{Csi, DirectoryError, Error, Fault, Outcome, Query};
 use discreet_protocol::SigningKey;
-use discreet_protocol::policy::AuthorityError;
 use discreet_protocol::statement::StatementError;
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::verify::VerifyError;
@@ -37,10 +36,7 @@ async fn look_up(net: &Net, csi: Csi) -> Error {
 
 /// Why the client refuses what a bent person says.
 async fn refused(bend: impl Fn(&mut Person)) -> VerifyError {
-    refused_under(phone(NUMBER), bend).await
-}
-
-async fn refused_under(asked: Csi, bend: impl Fn(&mut Person)) -> VerifyError {
+    let asked = phone(NUMBER);
     let world = World::new(1, NOW);
     let mut person = world.person(&asked, 0);
     bend(&mut person);
@@ -77,17 +73,22 @@ async fn rejects_mapping_for_another_csi_than_asked() {
 }
 
 #[tokio::test]
-async fn rejects_unknown_authority() {
-    let unknown = refused(|person| person.credential.authority = domain("three.authority.example")).await;
-    assert_eq!(unknown, VerifyError::Authority(AuthorityError::Unknown));
+async fn whom_the_rules_no_longer_let_speak_is_not_served() {
+    let unknown = |person: &mut Person| person.credential.authority = domain("three.authority.example");
+    assert_eq!(served(phone(NUMBER), unknown).await, Outcome::NoMapping);
+    let outside = Csi::email("ann@c.example").unwrap();
+    assert_eq!(served(outside, |_| {}).await, Outcome::NoMapping);
+    assert_eq!(served(phone(NUMBER), |_| {}).await, Outcome::OneService);
 }
 
-#[tokio::test]
-async fn rejects_authority_outside_its_namespace() {
-    let outside = refused_under(Csi::email("ann@c.example").unwrap(), |_| {}).await;
-    assert_eq!(outside, VerifyError::Authority(AuthorityError::OutsideNamespace));
-    let handle = refused_under(Csi::handle("ann").unwrap(), |_| {}).await;
-    assert_eq!(handle, VerifyError::Authority(AuthorityError::OutsideNamespace));
+async fn served(asked: Csi, bend: impl Fn(&mut Person)) -> Outcome {
+    let world = World::new(1, NOW);
+    let mut person = world.person(&asked, 0);
+    bend(&mut person);
+    let net = Net::builder().start(world).await.unwrap();
+    plant(&net, &asked, person.signed_mapping(), person.signed_status());
+    let answer = net.client().build().unwrap().lookup(Query { csi: asked, tag: None }).await;
+    answer.unwrap().outcome()
 }
 
 #[tokio::test]
