@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long)]
     seed: u64,
     /// Folder for the files; it must not hold any of them yet
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", default_value = "people")]
     out: PathBuf,
     /// The moment everything is signed at, in seconds since 1970 (statuses count for 72 hours)
     /// [default: now]
