@@ -8,8 +8,10 @@ mod config;
 
 use std::{
     error::Error as StdError,
+    future::{Future, poll_fn},
     io,
     sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -19,13 +21,14 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::rt::Executor as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, Client, connect::HttpConnector},
     rt::TokioTimer,
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 pub use self::config::{Origin, OriginError, UpstreamConfig};
 use crate::{
@@ -45,14 +48,16 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
 const MAX_IDLE_HTTP1: usize = 32;
 
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// What is behind an origin. Cheap to share by reference; dropping it closes the connections.
 #[derive(Debug)]
 pub struct Upstream {
     origin: Origin,
     timeout: Duration,
-    clients: Vec<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    clients: Vec<HttpClient>,
     next: AtomicUsize,
-    _connections: Tasks,
+    tasks: Tasks,
 }
 
 /// Why there is no answer from upstream.
@@ -83,14 +88,14 @@ impl Upstream {
     /// When the CA bundle cannot be used.
     pub fn new(config: &UpstreamConfig) -> Result<Self, TlsError> {
         let tls = client_config(config.ca.as_deref())?;
-        let connections = Tasks::default();
-        let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), &connections)).collect();
+        let tasks = Tasks::default();
+        let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), &tasks)).collect();
         Ok(Self {
             origin: config.url.clone(),
             timeout: Duration::from_secs(config.timeout_secs.get()),
             clients,
             next: AtomicUsize::new(0),
-            _connections: connections,
+            tasks,
         })
     }
 
@@ -118,25 +123,22 @@ impl Upstream {
         *outgoing.method_mut() = parts.method;
         *outgoing.uri_mut() = self.uri(parts.uri)?;
         *outgoing.headers_mut() = parts.headers;
-        timeout(self.timeout, self.exchange(outgoing, max_response_bytes))
-            .await
-            .unwrap_or(Err(UpstreamError::Timeout))
-    }
-
-    async fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-        max_response_bytes: usize,
-    ) -> Result<Response<Bytes>, UpstreamError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
-        let client = self.clients.get(turn).ok_or(UpstreamError::Protocol)?;
-        let response = client.request(request).await.map_err(|error| classify(&error))?;
-        let (mut parts, body) = response.into_parts();
-        parts.extensions.clear();
-        let body = Limited::new(body, max_response_bytes).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { UpstreamError::TooLarge } else { UpstreamError::Protocol }
-        })?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
+        let client = self.clients.get(turn).cloned().ok_or(UpstreamError::Protocol)?;
+        let exchange = exchange(client, outgoing, max_response_bytes);
+        let mut exchange = Box::pin(timeout(self.timeout, exchange));
+        // Begun at once, without waiting for another task's turn.
+        if let Poll::Ready(ended) = poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await {
+            return ended.unwrap_or(Err(UpstreamError::Timeout));
+        }
+        // Ended in a task of its own: a caller who goes away in the middle does not break it off, so that
+        // nobody upstream can tell which client it was by the moment it gave up.
+        let (tell, told) = oneshot::channel();
+        self.tasks.executor().execute(async move {
+            let _ = tell.send(exchange.await.unwrap_or(Err(UpstreamError::Timeout)));
+        });
+        // It is not told only if this upstream is dropped meanwhile.
+        told.await.unwrap_or(Err(UpstreamError::Protocol))
     }
 
     fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
@@ -149,6 +151,20 @@ impl Upstream {
             // Never: all three parts were parsed before.
             .map_err(|_| UpstreamError::Protocol)
     }
+}
+
+async fn exchange(
+    client: HttpClient,
+    request: Request<Full<Bytes>>,
+    max_response_bytes: usize,
+) -> Result<Response<Bytes>, UpstreamError> {
+    let response = client.request(request).await.map_err(|error| classify(&error))?;
+    let (mut parts, body) = response.into_parts();
+    parts.extensions.clear();
+    let body = Limited::new(body, max_response_bytes).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { UpstreamError::TooLarge } else { UpstreamError::Protocol }
+    })?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 fn client(

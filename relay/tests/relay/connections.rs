@@ -50,6 +50,33 @@ async fn answer_forever(mut socket: TcpStream) {
     }
 }
 
+/// Design §9: the gateway must not be able to tell a client by the moment it gives up.
+#[tokio::test]
+async fn a_client_that_goes_away_does_not_end_the_exchange() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (clock, log) = (Clock::manual(0), LogBuffer::default());
+    let relay = relay(listener.local_addr().unwrap(), &clock, &log).await;
+    let mut client = TcpStream::connect(relay.addr()).await.unwrap();
+    let request = "POST /dp HTTP/1.1\r\nhost: relay.example\r\n\
+                   content-type: message/ohttp-req\r\ncontent-length: 6\r\n\r\nsealed";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let (mut gateway, _) = listener.accept().await.unwrap();
+    assert!(gateway.read(&mut [0; 4096]).await.unwrap() > 0);
+    drop(client);
+    let admin = upstream(relay.admin_addr().unwrap());
+    let open = async || {
+        let metrics = admin.send(get("/metrics"), 100_000).await.unwrap();
+        String::from_utf8_lossy(metrics.body())
+            .lines()
+            .any(|line| line == "discreet_relay_connections_open 1")
+    };
+    // Until the relay has noticed.
+    while open().await {}
+    let still_there = gateway.try_read(&mut [0; 16]).unwrap_err();
+    assert_eq!(still_there.kind(), std::io::ErrorKind::WouldBlock);
+    gateway.write_all(ANSWER).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_gateway_that_is_down_is_502() {
     let mut setup = Setup::new(oblivious()).await;
