@@ -167,6 +167,13 @@ mod tests {
         [[relays]]\nurl = \"https://a.example/dp\"\noperator = \"A Ltd\"\n\
         [[relays]]\nurl = \"https://b.example/dp\"\noperator = \"B Ltd\"\n";
 
+    #[test]
+    fn the_sample_is_a_profile() {
+        let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("profile.sample.toml");
+        let profile = Profile::from_toml(&std::fs::read_to_string(sample).unwrap()).unwrap();
+        assert!(profile.relays.len() >= 2);
+    }
+
     fn bend(from: &str, to: &str) -> ProfileError {
         assert!(GOOD.contains(from));
         Profile::from_toml(&GOOD.replace(from, to)).unwrap_err()

@@ -136,3 +136,55 @@ fn authority(file: &AuthorityFile) -> Result<Authority, (&'static str, &'static 
             .map_err(|_| ("authorities.namespaces", "must each be tel:+digits, mailto:domain or handle:"))?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use discreet_protocol::identifier::Csi;
+
+    fn sample(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    }
+
+    #[test]
+    fn the_samples_are_rules_and_configuration() {
+        let rules = Rules::load(&sample("rules.sample.toml")).unwrap();
+        assert_eq!(rules.domain.as_str(), "dp.example");
+        assert_eq!(rules.authorities.iter().count(), 2);
+        let mut config: crate::Config =
+            discreet_serve::config::load(&sample("resolver.sample.toml")).unwrap();
+        config.resolve(Path::new("/etc/discreet"));
+        assert!(config.rules.starts_with("/etc/discreet") && config.pepper.starts_with("/etc/discreet"));
+    }
+
+    fn refused(from: &str, to: &str) -> String {
+        let text = std::fs::read_to_string(sample("rules.sample.toml")).unwrap();
+        assert!(text.contains(from), "{from}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.toml");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = Rules::load(&path).unwrap_err().to_string();
+        error.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn rejects_values_and_names_their_field() {
+        let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        for (from, to, field) in [
+            ("\"dp.example\"", "\"DP.example\"", "domain"),
+            (key, "d75a", "authorities.key"),
+            (key, &format!("01{}", "0".repeat(62)), "authorities.key"),
+            ("\"tel:+", "\"tel:", "authorities.namespaces"),
+        ] {
+            let error = refused(from, to);
+            assert!(error.starts_with(&format!("rules.toml: {field} ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_covers_what_it_says() {
+        let rules = Rules::load(&sample("rules.sample.toml")).unwrap();
+        let csi = Csi::handle("nobody").unwrap();
+        assert!(rules.authorities.iter().all(|one| rules.authorities.speaking(&one.name, &csi).is_err()));
+    }
+}

@@ -1,3 +1,5 @@
+//! What people type, and what becomes of it.
+
 use super::*;
 
 fn ok(text: &str, region: Option<&str>) -> String {

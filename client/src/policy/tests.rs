@@ -1,3 +1,5 @@
+//! Two copies of a policy, honest and otherwise.
+
 use super::*;
 use crate::storage::MemoryStorage;
 use discreet_envelope::keys::{Aead, Kdf, KeyConfig, Suite};

@@ -1,3 +1,5 @@
+//! RFC 9458 Appendix A, the client's crate, and requests bent in every way.
+
 use super::*;
 use crate::kem::PrivateKey;
 use crate::keyring::Key;

@@ -1,3 +1,5 @@
+//! Canonical forms, and a test for each way of not being one.
+
 use super::*;
 
 #[test]

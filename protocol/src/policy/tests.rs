@@ -1,3 +1,5 @@
+//! Who may speak for whom.
+
 use super::*;
 use ed25519_dalek::SigningKey;
 

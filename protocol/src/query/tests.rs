@@ -1,3 +1,5 @@
+//! The vectors of the design, and a test for each malformation.
+
 use super::*;
 
 fn phone(number: &str, tag: Option<&str>) -> IdentifierRequest {

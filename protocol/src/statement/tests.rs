@@ -1,3 +1,5 @@
+//! One encoding, one key, one type: a test for each deviation.
+
 use super::*;
 use crate::credential::Status;
 use crate::time::Timestamp;

@@ -1,3 +1,5 @@
+//! The chain, with one link bent at a time.
+
 use super::*;
 use crate::SigningKey;
 use crate::identifier::MimiUri;
