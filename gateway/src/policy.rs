@@ -44,7 +44,8 @@ impl Publisher {
         Policy {
             domain: self.rules.domain.clone(),
             serial: serial(self.rules.edition, day),
-            not_before: day,
+            // A clock that runs slow must not cut its client off at midnight.
+            not_before: day.minus(DAY),
             not_after: day.plus(u64::from(self.rules.validity_days) * DAY),
             operator: self.rules.operator.clone(),
             keys: self.keys.clone(),

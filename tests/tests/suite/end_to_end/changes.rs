@@ -68,6 +68,16 @@ async fn an_expired_mapping_is_served_as_not_found() {
 }
 
 #[tokio::test]
+async fn a_clock_an_hour_slow_still_looks_up_after_midnight() {
+    let world = World::new(1, NOW);
+    let net = net_with(world.clone(), &[person(&world)]).await;
+    // A minute past midnight at the gateway, eleven at night at the client.
+    net.clock.set(1_800_057_660);
+    let client = net.client().clock(|| 1_800_057_660 - HOUR).build().unwrap();
+    assert_eq!(look_up(&client, ask(NUMBER)).await.outcome(), Outcome::OneService);
+}
+
+#[tokio::test]
 async fn an_expired_tag_gives_way_to_default() {
     let world = World::new(1, NOW);
     let mut work = person(&world).tag("work").reaches(&["mimi://work.example"]);
