@@ -1,3 +1,5 @@
+//! Each rule of admission, with its table of cases.
+
 use super::*;
 use discreet_protocol::SigningKey;
 use discreet_protocol::credential::Credential;

@@ -1,3 +1,5 @@
+//! What a lookup reads, what a walk shows, and whose pepper fits.
+
 use super::*;
 use crate::store::Sqlite;
 use discreet_serve::secret::Secret32;
