@@ -182,9 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_covers_what_it_says() {
+    fn the_sample_lets_speak_whom_it_says() {
         let rules = Rules::load(&sample("rules.sample.toml")).unwrap();
-        let csi = Csi::handle("nobody").unwrap();
-        assert!(rules.authorities.iter().all(|one| rules.authorities.speaking(&one.name, &csi).is_err()));
+        let speaking = |uri: &str| -> Vec<&str> {
+            let csi = Csi::from_uri(uri).unwrap();
+            let all = rules.authorities.iter();
+            let speaking = all.filter(|one| rules.authorities.speaking(&one.name, &csi).is_ok());
+            speaking.map(|one| one.name.as_str()).collect()
+        };
+        assert_eq!(speaking("tel:+14155550123"), ["one.authority.example", "two.authority.example"]);
+        assert_eq!(speaking("tel:+12125551212"), ["one.authority.example"]);
+        assert_eq!(speaking("tel:+4930901820"), ["two.authority.example"]);
+        assert_eq!(speaking("mailto:ann@a.example"), ["one.authority.example"]);
+        assert!(speaking("handle:nobody").is_empty());
     }
 }
