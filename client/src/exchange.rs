@@ -15,7 +15,7 @@ use discreet_protocol::query::{
     IdentifierRequest, IdentifierResponse, ResponseCode, Subject, VerifiableMapping, lookup_path,
 };
 use discreet_protocol::time::Timestamp;
-use discreet_protocol::verify::{Verified, Verifier};
+use discreet_protocol::verify::Verified;
 use http::Request;
 use std::collections::BTreeSet;
 
@@ -139,8 +139,7 @@ impl Question {
     }
 
     fn verify(&self, one: &VerifiableMapping, now: Timestamp) -> Result<Verified, DirectoryError> {
-        let (domain, authorities) = (&self.policy.domain, &self.policy.authorities);
-        let verifier = Verifier { domain, authorities, now };
+        let verifier = self.policy.verifier(now);
         let found = verifier.verify(one.mapping(), one.status(), Some(&self.query.csi))?;
         if found.mapping.serve_as_not_found {
             return Err(DirectoryError::Hidden);

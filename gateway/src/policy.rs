@@ -51,6 +51,7 @@ impl Publisher {
             keys: self.keys.clone(),
             authorities: self.rules.authorities.clone(),
             sizes: (REQUEST_CONTENT as u64, RESPONSE_CONTENT as u64),
+            services: self.rules.services.clone(),
         }
     }
 }

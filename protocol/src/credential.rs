@@ -1,8 +1,9 @@
 //! What an authority says about a key: that it belongs to the holder of a CSI ([`Credential`], a
-//! CWT, RFC 8392), and that this is still so ([`Status`]).
+//! CWT, RFC 8392), that this is still so ([`Status`]), or no longer ([`Revocation`]).
 
 use crate::identifier::{Csi, Domain};
-use crate::statement::{Claims, Fields, cbor::map};
+use crate::key;
+use crate::statement::{Claims, Fields, StatementError, Unverified, cbor::map};
 use crate::time::Timestamp;
 use ciborium::Value;
 use ed25519_dalek::VerifyingKey;
@@ -17,14 +18,6 @@ const CTI: i64 = 7;
 const CNF: i64 = 8;
 const PROVED_AT: i64 = -65_537;
 const HOLDER_SINCE: i64 = -65_538;
-
-// RFC 9052 §7 and RFC 9053 §7.2: an Ed25519 public key as COSE_Key.
-const CNF_COSE_KEY: i64 = 1;
-const KTY: i64 = 1;
-const KTY_OKP: u64 = 1;
-const CRV: i64 = -1;
-const CRV_ED25519: u64 = 6;
-const X: i64 = -2;
 
 /// A credential's own number (`cti`), drawn at random by the authority.
 pub type CredentialId = [u8; 16];
@@ -54,34 +47,22 @@ impl Claims for Credential {
     const CONTENT_TYPE: &'static str = "application/discreet-credential+cwt";
 
     fn to_cbor(&self) -> Value {
-        let key = map(vec![
-            (KTY, KTY_OKP.into()),
-            (CRV, CRV_ED25519.into()),
-            (X, Value::Bytes(self.holder.to_bytes().to_vec())),
-        ]);
         map(vec![
             (ISS, self.authority.as_str().into()),
             (SUB, self.csi.uri().into()),
             (EXP, self.expires.unix().into()),
             (CTI, Value::Bytes(self.id.to_vec())),
-            (CNF, map(vec![(CNF_COSE_KEY, key)])),
+            (CNF, key::cnf(&self.holder)),
             (PROVED_AT, self.proved_at.unix().into()),
             (HOLDER_SINCE, self.holder_since.unix().into()),
         ])
     }
 
     fn from_cbor(fields: &mut Fields) -> Option<Self> {
-        let mut cnf = Fields::of(fields.take(CNF)?)?;
-        let mut key = Fields::of(cnf.take(CNF_COSE_KEY)?)?;
-        let is_ed25519 = key.unsigned(KTY)? == KTY_OKP && key.unsigned(CRV)? == CRV_ED25519;
-        let holder = VerifyingKey::from_bytes(&key.array_of(X)?).ok()?;
-        if !is_ed25519 || !key.is_empty() || !cnf.is_empty() {
-            return None;
-        }
         Some(Self {
             authority: Domain::new(&fields.text(ISS)?).ok()?,
             csi: Csi::from_uri(&fields.text(SUB)?).ok()?,
-            holder,
+            holder: key::read_cnf(fields.take(CNF)?)?,
             id: fields.array_of(CTI)?,
             expires: Timestamp::from_unix(fields.unsigned(EXP)?),
             proved_at: Timestamp::from_unix(fields.unsigned(PROVED_AT)?),
@@ -115,6 +96,71 @@ impl Claims for Status {
     }
 }
 
+/// "The credential with this number is void", by its authority, for good.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The credential's number.
+    pub id: CredentialId,
+    /// When the authority said so.
+    pub at: Timestamp,
+    /// When the credential would have expired: until then this must be remembered.
+    pub expires: Timestamp,
+}
+
+impl Claims for Revocation {
+    const CONTENT_TYPE: &'static str = "application/discreet-revocation+cwt";
+
+    fn to_cbor(&self) -> Value {
+        map(vec![
+            (EXP, self.expires.unix().into()),
+            (IAT, self.at.unix().into()),
+            (CTI, Value::Bytes(self.id.to_vec())),
+        ])
+    }
+
+    fn from_cbor(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            id: fields.array_of(CTI)?,
+            at: Timestamp::from_unix(fields.unsigned(IAT)?),
+            expires: Timestamp::from_unix(fields.unsigned(EXP)?),
+        })
+    }
+}
+
+/// The latest word of an authority about one of its credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It stands.
+    Stands(Status),
+    /// It is void, for good.
+    Revoked(Revocation),
+}
+
+impl Standing {
+    /// Reads either statement and checks that `key` signed it.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are neither, or the signature is another key's.
+    pub fn open(bytes: &[u8], key: &VerifyingKey) -> Result<Self, StatementError> {
+        match Unverified::<Status>::read(bytes) {
+            Ok(status) => status.verify(key).map(Self::Stands),
+            Err(StatementError::WrongType) => {
+                Unverified::<Revocation>::read(bytes)?.verify(key).map(Self::Revoked)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The number of the credential it is about.
+    pub fn id(&self) -> &CredentialId {
+        match self {
+            Self::Stands(status) => &status.id,
+            Self::Revoked(revocation) => &revocation.id,
+        }
+    }
+}
+
 /// Keys and numbers of credentials link what they appear in, so they stay out of logs.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,5 +171,11 @@ impl fmt::Debug for Credential {
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Status(…)")
+    }
+}
+
+impl fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Revocation(…)")
     }
 }

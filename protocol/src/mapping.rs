@@ -1,6 +1,7 @@
 //! What a recipient says: this CSI is reachable at these services, in this order.
 
 use crate::identifier::{Csi, Domain, MimiUri};
+use crate::key::Thumbprint;
 use crate::statement::{Claims, Fields, cbor::map};
 use crate::time::Timestamp;
 use ciborium::Value;
@@ -74,7 +75,9 @@ pub struct Reach {
     /// The service, or the account or device there.
     pub uri: MimiUri,
     /// SHA-256 thumbprint of the key the service should present for it (RFC 9679).
-    pub thumbprint: Option<[u8; 32]>,
+    pub thumbprint: Option<Thumbprint>,
+    /// The service's own word for it, an [`crate::endorsement::Endorsement`] statement.
+    pub endorsement: Option<Vec<u8>>,
 }
 
 /// "This CSI is reachable there", by its holder.
@@ -151,9 +154,22 @@ impl Claims for Mapping {
 }
 
 impl Reach {
+    /// A reach without thumbprint and endorsement.
+    pub fn to(uri: MimiUri) -> Self {
+        Self { uri, thumbprint: None, endorsement: None }
+    }
+
+    /// `[uri]`, `[uri, thumbprint]` or `[uri, thumbprint or null, endorsement]`.
     fn to_cbor(&self) -> Value {
+        let thumbprint = self.thumbprint.map(|thumbprint| Value::Bytes(thumbprint.to_vec()));
         let mut entry = vec![self.uri.as_str().into()];
-        entry.extend(self.thumbprint.map(|thumbprint| Value::Bytes(thumbprint.to_vec())));
+        match &self.endorsement {
+            Some(endorsement) => {
+                entry.push(thumbprint.unwrap_or(Value::Null));
+                entry.push(Value::Bytes(endorsement.clone()));
+            }
+            None => entry.extend(thumbprint),
+        }
         Value::Array(entry)
     }
 
@@ -161,9 +177,13 @@ impl Reach {
         let mut entry = value.into_array().ok()?.into_iter();
         let uri = MimiUri::new(entry.next()?.as_text()?).ok()?;
         let thumbprint = match entry.next() {
+            None | Some(Value::Null) => None,
             Some(value) => Some(value.into_bytes().ok()?.try_into().ok()?),
+        };
+        let endorsement = match entry.next() {
+            Some(value) => Some(value.into_bytes().ok()?),
             None => None,
         };
-        entry.next().is_none().then_some(Self { uri, thumbprint })
+        entry.next().is_none().then_some(Self { uri, thumbprint, endorsement })
     }
 }

@@ -4,9 +4,12 @@
 //! The policy is signed by the provider's *directory key*. A client knows that key from its
 //! profile, so neither a relay nor a gateway can slip in an OHTTP key of its own.
 
+use crate::endorsement::Endorsement;
 use crate::identifier::{Csi, Domain};
-use crate::statement::{Claims, Fields, cbor::map};
+use crate::mapping::Reach;
+use crate::statement::{Claims, Fields, cbor::map, open};
 use crate::time::{CLOCK_TOLERANCE, Timestamp};
+use crate::verify::Verifier;
 use ciborium::Value;
 use ed25519_dalek::VerifyingKey;
 
@@ -22,6 +25,7 @@ const OPERATOR: i64 = 5;
 const KEYS: i64 = 6;
 const AUTHORITIES: i64 = 7;
 const SIZES: i64 = 8;
+const SERVICES: i64 = 9;
 
 /// The media type a signed policy is served under (RFC 9052 §2).
 pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
@@ -30,6 +34,8 @@ pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
 pub const MAX_AUTHORITIES: usize = 64;
 /// Most namespaces one authority may have.
 pub const MAX_NAMESPACES: usize = 64;
+/// Most services a policy may name.
+pub const MAX_SERVICES: usize = 64;
 /// Most bytes of an operator's name.
 const MAX_OPERATOR: usize = 128;
 
@@ -88,6 +94,50 @@ impl Authorities {
     }
 }
 
+/// A messaging service whose endorsements the provider vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name, as MIMI URIs carry it.
+    pub name: Domain,
+    /// The key its endorsements are signed with.
+    pub key: VerifyingKey,
+}
+
+/// The services whose endorsements can be checked; without one, a reach is the holder's word alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Services(Vec<Service>);
+
+impl Services {
+    /// The given services; `None` if two share a name.
+    pub fn new(list: Vec<Service>) -> Option<Self> {
+        let mut rest = list.as_slice();
+        while let [service, others @ ..] = rest {
+            if others.iter().any(|other| other.name == service.name) {
+                return None;
+            }
+            rest = others;
+        }
+        Some(Self(list))
+    }
+
+    /// The services, in the policy's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.0.iter()
+    }
+
+    /// Whether `reach` carries its service's word, for the key `holder`, that stands at `now`.
+    pub fn confirm(&self, reach: &Reach, holder: &VerifyingKey, now: Timestamp) -> bool {
+        let service = self.0.iter().find(|service| service.name.as_str() == reach.uri.provider());
+        let (Some(service), Some(bytes)) = (service, &reach.endorsement) else { return false };
+        open::<Endorsement>(bytes, &service.key).is_ok_and(|said| {
+            said.service == service.name
+                && said.uri == reach.uri
+                && said.holder == *holder
+                && now < said.expires
+        })
+    }
+}
+
 impl Authority {
     /// The length of its longest namespace that covers `csi`.
     fn covers(&self, csi: &Csi) -> Option<usize> {
@@ -114,6 +164,8 @@ pub struct Policy {
     pub authorities: Authorities,
     /// Bytes of HTTP content of every client operation, up and down.
     pub sizes: (u64, u64),
+    /// Whose endorsements can be checked.
+    pub services: Services,
 }
 
 /// Why a policy does not apply now.
@@ -128,6 +180,12 @@ pub enum ValidityError {
 }
 
 impl Policy {
+    /// What mappings served under this policy are checked with.
+    pub fn verifier(&self, now: Timestamp) -> Verifier<'_> {
+        let Self { domain, authorities, services, .. } = self;
+        Verifier { domain, authorities, services, now }
+    }
+
     /// Whether the policy applies at `now`.
     pub fn check_validity(&self, now: Timestamp) -> Result<(), ValidityError> {
         if now.plus(CLOCK_TOLERANCE) < self.not_before {
@@ -144,7 +202,7 @@ impl Claims for Policy {
     const CONTENT_TYPE: &'static str = "application/discreet-policy+cbor";
 
     fn to_cbor(&self) -> Value {
-        map(vec![
+        let mut entries = vec![
             (DOMAIN, self.domain.as_str().into()),
             (SERIAL, self.serial.into()),
             (NOT_BEFORE, self.not_before.unix().into()),
@@ -153,7 +211,12 @@ impl Claims for Policy {
             (KEYS, Value::Bytes(self.keys.clone())),
             (AUTHORITIES, Value::Array(self.authorities.iter().map(Authority::to_cbor).collect())),
             (SIZES, Value::Array(vec![self.sizes.0.into(), self.sizes.1.into()])),
-        ])
+        ];
+        let services: Vec<_> = self.services.iter().map(Service::to_cbor).collect();
+        if !services.is_empty() {
+            entries.push((SERVICES, Value::Array(services)));
+        }
+        map(entries)
     }
 
     fn from_cbor(fields: &mut Fields) -> Option<Self> {
@@ -162,7 +225,14 @@ impl Claims for Policy {
         let sizes = fields.list(SIZES, 2)?.into_iter();
         let sizes = sizes.map(|size| size.into_integer().ok()?.try_into().ok());
         let [up, down] = sizes.collect::<Option<Vec<u64>>>()?.try_into().ok()?;
+        let services = match fields.take(SERVICES) {
+            // An empty list has one encoding: none.
+            Some(list) => list.into_array().ok().filter(|list| (1..=MAX_SERVICES).contains(&list.len()))?,
+            None => Vec::new(),
+        };
+        let services = services.into_iter().map(Service::from_cbor).collect::<Option<_>>()?;
         Some(Self {
+            services: Services::new(services)?,
             domain: Domain::new(&fields.text(DOMAIN)?).ok()?,
             serial: fields.unsigned(SERIAL)?,
             not_before: Timestamp::from_unix(fields.unsigned(NOT_BEFORE)?),
@@ -178,6 +248,20 @@ impl Claims for Policy {
 /// Whether `name` can name an operator: 1 to 128 bytes that do not drive a terminal.
 pub fn is_operator(name: &str) -> bool {
     !name.trim().is_empty() && name.len() <= MAX_OPERATOR && !name.chars().any(char::is_control)
+}
+
+impl Service {
+    fn to_cbor(&self) -> Value {
+        Value::Array(vec![self.name.as_str().into(), Value::Bytes(self.key.to_bytes().to_vec())])
+    }
+
+    fn from_cbor(value: Value) -> Option<Self> {
+        let [name, key] = value.into_array().ok()?.try_into().ok()?;
+        Some(Self {
+            name: Domain::new(name.as_text()?).ok()?,
+            key: VerifyingKey::from_bytes(&key.into_bytes().ok()?.try_into().ok()?).ok()?,
+        })
+    }
 }
 
 impl Authority {

@@ -20,6 +20,12 @@ use opaque::Opaque;
 /// Path of the lookup operation; the discovery domain follows.
 pub const LOOKUP_PATH: &str = "/v1/identifierQuery/";
 
+/// Path of publishing; the discovery domain follows. The content is a [`VerifiableMapping`].
+pub const PUBLISH_PATH: &str = "/v1/mappings/";
+/// Path of withdrawing; the discovery domain follows. The content is a
+/// [`crate::withdrawal::Withdrawal`] statement.
+pub const WITHDRAW_PATH: &str = "/v1/withdrawals/";
+
 /// Why bytes are not a query message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -200,6 +206,16 @@ impl VerifiableMapping {
     pub fn status(&self) -> &[u8] {
         self.status.as_slice()
     }
+
+    /// The content of a request to publish it.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        self.tls_serialize_bytes().ok()
+    }
+
+    /// Reads what [`VerifiableMapping::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, QueryError> {
+        Self::tls_deserialize_exact_bytes(bytes).map_err(|_| QueryError::Malformed)
+    }
 }
 
 /// What a resolver answers.
@@ -255,6 +271,16 @@ impl IdentifierResponse {
 /// The path of the lookup operation in `domain`.
 pub fn lookup_path(domain: &Domain) -> String {
     format!("{LOOKUP_PATH}{domain}")
+}
+
+/// The path of publishing in `domain`.
+pub fn publish_path(domain: &Domain) -> String {
+    format!("{PUBLISH_PATH}{domain}")
+}
+
+/// The path of withdrawing in `domain`.
+pub fn withdraw_path(domain: &Domain) -> String {
+    format!("{WITHDRAW_PATH}{domain}")
 }
 
 macro_rules! silent_debug {

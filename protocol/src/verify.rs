@@ -3,12 +3,14 @@
 //! The resolver walks it before it stores a mapping, the client before it believes one; both call
 //! [`Verifier::verify`], so neither can be laxer than the other.
 
-use crate::credential::{Credential, Status};
+use crate::credential::{Credential, Standing};
 use crate::identifier::{Csi, Domain};
 use crate::mapping::Mapping;
-use crate::policy::{Authorities, Authority, AuthorityError};
+use crate::policy::{Authorities, Authority, AuthorityError, Services};
 use crate::statement::{StatementError, Unverified};
 use crate::time::{CLOCK_TOLERANCE, Timestamp};
+use crate::withdrawal::Withdrawal;
+use std::fmt;
 
 /// The oldest status that still counts, in seconds: 72 hours.
 pub const MAX_STATUS_AGE: u64 = 72 * 3600;
@@ -19,6 +21,8 @@ pub struct Verifier<'a> {
     pub domain: &'a Domain,
     /// The authorities its policy names.
     pub authorities: &'a Authorities,
+    /// The services its policy names.
+    pub services: &'a Services,
     /// The time now.
     pub now: Timestamp,
 }
@@ -32,6 +36,48 @@ pub struct Verified {
     pub credential: Credential,
     /// When the authority last said that the credential stands.
     pub status_at: Timestamp,
+    /// For each reach whether its service confirmed it. A mapping stands without.
+    pub confirmed: Vec<bool>,
+}
+
+/// What has been checked of a mapping, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Mapping and credential have the form of their types, down to the last byte.
+    Form,
+    /// The mapping is about the identifier that was asked for.
+    Asked,
+    /// The policy lets the authority speak for the identifier.
+    Authority,
+    /// The authority signed the credential, for this identifier.
+    Credential,
+    /// The credential has not expired, and its times make sense.
+    CredentialTimes,
+    /// The authority said so, not longer ago than 72 hours.
+    Status,
+    /// The holder's key signed the mapping.
+    Signature,
+    /// The mapping is for this discovery domain.
+    Audience,
+    /// The mapping's days have begun and not ended.
+    Validity,
+}
+
+/// One line for people.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "mapping and credential are well-formed",
+            Self::Asked => "the mapping is about the identifier asked for",
+            Self::Authority => "the policy lets the authority speak for this identifier",
+            Self::Credential => "the authority signed the credential for this identifier",
+            Self::CredentialTimes => "the credential has not expired",
+            Self::Status => "the authority confirmed the credential within the last 72 hours",
+            Self::Signature => "the holder's key signed the mapping",
+            Self::Audience => "the mapping is for this discovery domain",
+            Self::Validity => "the mapping applies today",
+        })
+    }
 }
 
 /// Why a mapping does not stand. No variant repeats an identifier.
@@ -40,6 +86,9 @@ pub enum VerifyError {
     /// The mapping cannot be read, or its signature is not the credential's key's.
     #[error("mapping: {0}")]
     Mapping(StatementError),
+    /// The withdrawal cannot be read, or its signature is not the credential's key's.
+    #[error("withdrawal: {0}")]
+    Withdrawal(StatementError),
     /// The credential cannot be read, or its signature is not the authority's.
     #[error("credential: {0}")]
     Credential(StatementError),
@@ -64,6 +113,9 @@ pub enum VerifyError {
     /// The status is older than 72 hours.
     #[error("the status is more than 72 hours old")]
     StatusStale,
+    /// The authority has revoked the credential.
+    #[error("the credential has been revoked by its authority")]
+    Revoked,
     /// The status is from the future.
     #[error("the status lies in the future")]
     StatusEarly,
@@ -89,32 +141,89 @@ pub enum VerifyError {
 
 impl Verifier<'_> {
     /// Checks a mapping with its status, whole. `asked`: the identifier it must be about.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it does not stand.
     pub fn verify(
         &self,
         mapping: &[u8],
         status: &[u8],
         asked: Option<&Csi>,
     ) -> Result<Verified, VerifyError> {
-        let mapping = Unverified::<Mapping>::read(mapping).map_err(VerifyError::Mapping)?;
-        if asked.is_some_and(|asked| *asked != mapping.claims().csi) {
-            return Err(VerifyError::OtherCsi);
-        }
-        let (credential, authority) = self.credential(mapping.claims())?;
-        let status_at = self.status(status, &credential, authority)?;
-        let mapping = mapping.verify(&credential.holder).map_err(VerifyError::Mapping)?;
-        self.mapping(&mapping, &credential)?;
-        Ok(Verified { mapping, credential, status_at })
+        self.explain(mapping, status, asked, |_| {})
     }
 
-    fn credential(&self, mapping: &Mapping) -> Result<(Credential, &Authority), VerifyError> {
+    /// As [`Verifier::verify`], and tells `passed` each step that held.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::verify`].
+    pub fn explain(
+        &self,
+        mapping: &[u8],
+        status: &[u8],
+        asked: Option<&Csi>,
+        mut passed: impl FnMut(Step),
+    ) -> Result<Verified, VerifyError> {
+        let mapping = Unverified::<Mapping>::read(mapping).map_err(VerifyError::Mapping)?;
+        let claims = mapping.claims();
         let credential =
-            Unverified::<Credential>::read(&mapping.credential).map_err(VerifyError::Credential)?;
+            Unverified::<Credential>::read(&claims.credential).map_err(VerifyError::Credential)?;
+        passed(Step::Form);
+        if asked.is_some_and(|asked| *asked != claims.csi) {
+            return Err(VerifyError::OtherCsi);
+        }
+        passed(Step::Asked);
+        let (credential, authority) = self.credential(credential, &claims.csi, &mut passed)?;
+        let status_at = self.status(status, &credential, authority)?;
+        passed(Step::Status);
+        let mapping = mapping.verify(&credential.holder).map_err(VerifyError::Mapping)?;
+        passed(Step::Signature);
+        if !mapping.audience.contains(self.domain) {
+            return Err(VerifyError::Audience);
+        }
+        passed(Step::Audience);
+        self.validity(&mapping, &credential)?;
+        passed(Step::Validity);
+        let confirm = |reach| self.services.confirm(reach, &credential.holder, self.now);
+        let confirmed = mapping.reaches.iter().map(confirm).collect();
+        Ok(Verified { mapping, credential, status_at, confirmed })
+    }
+
+    /// Checks a withdrawal, whole. No status is asked for: it must work while the authority is
+    /// silent, and it takes nothing away but what the same key published.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it does not stand.
+    pub fn withdrawal(&self, withdrawal: &[u8]) -> Result<(Withdrawal, Credential), VerifyError> {
+        let withdrawal = Unverified::<Withdrawal>::read(withdrawal).map_err(VerifyError::Withdrawal)?;
+        let claims = withdrawal.claims();
+        let credential =
+            Unverified::<Credential>::read(&claims.credential).map_err(VerifyError::Credential)?;
+        let (credential, _) = self.credential(credential, &claims.csi, &mut |_| {})?;
+        let withdrawal = withdrawal.verify(&credential.holder).map_err(VerifyError::Withdrawal)?;
+        if !withdrawal.audience.contains(self.domain) {
+            return Err(VerifyError::Audience);
+        }
+        Ok((withdrawal, credential))
+    }
+
+    fn credential(
+        &self,
+        credential: Unverified<Credential>,
+        csi: &Csi,
+        passed: &mut impl FnMut(Step),
+    ) -> Result<(Credential, &Authority), VerifyError> {
         let claims = credential.claims();
         let authority = self.authorities.speaking(&claims.authority, &claims.csi)?;
+        passed(Step::Authority);
         let credential = credential.verify(&authority.key).map_err(VerifyError::Credential)?;
-        if credential.csi != mapping.csi {
+        if credential.csi != *csi {
             return Err(VerifyError::CredentialForOther);
         }
+        passed(Step::Credential);
         if self.now >= credential.expires {
             return Err(VerifyError::CredentialExpired);
         }
@@ -123,6 +232,7 @@ impl Verifier<'_> {
         {
             return Err(VerifyError::CredentialTimes);
         }
+        passed(Step::CredentialTimes);
         Ok((credential, authority))
     }
 
@@ -132,11 +242,13 @@ impl Verifier<'_> {
         credential: &Credential,
         authority: &Authority,
     ) -> Result<Timestamp, VerifyError> {
-        let status = crate::statement::open::<Status>(status, &authority.key);
-        let status = status.map_err(VerifyError::Status)?;
-        if status.id != credential.id {
+        let standing = Standing::open(status, &authority.key).map_err(VerifyError::Status)?;
+        if *standing.id() != credential.id {
             return Err(VerifyError::StatusForOther);
         }
+        let Standing::Stands(status) = standing else {
+            return Err(VerifyError::Revoked);
+        };
         if status.at > self.now.plus(CLOCK_TOLERANCE) {
             return Err(VerifyError::StatusEarly);
         }
@@ -146,10 +258,7 @@ impl Verifier<'_> {
         Ok(status.at)
     }
 
-    fn mapping(&self, mapping: &Mapping, credential: &Credential) -> Result<(), VerifyError> {
-        if !mapping.audience.contains(self.domain) {
-            return Err(VerifyError::Audience);
-        }
+    fn validity(&self, mapping: &Mapping, credential: &Credential) -> Result<(), VerifyError> {
         if !mapping.not_before.is_day() || !mapping.not_after.is_day() {
             return Err(VerifyError::NotWholeDays);
         }

@@ -92,7 +92,7 @@ pub fn import(
     input: impl BufRead + Send,
     observer: &mut (impl Observer + Send),
 ) -> Result<Summary, ImportError> {
-    let verifier = Verifier { domain: &rules.domain, authorities: &rules.authorities, now };
+    let verifier = rules.verifier(now);
     let mut lines = Lines::new(input);
     let mut summary = Summary::default();
     let mut checked: Vec<Checked> = Vec::new();

@@ -3,7 +3,11 @@
 
 use discreet_protocol::VerifyingKey;
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::policy::{self, Authorities, Authority};
+use discreet_protocol::policy::{self, Authorities, Authority, Service, Services};
+use discreet_protocol::time::Timestamp;
+use discreet_protocol::verify::Verifier;
+use discreet_serve::UpstreamConfig;
+use discreet_serve::config::folder;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +30,20 @@ pub struct RulesFile {
     /// Whose credentials count.
     #[serde(default)]
     pub authorities: Vec<AuthorityFile>,
+    /// Messaging services whose endorsements clients can check. Without one, a reach is the holder's
+    /// word alone.
+    #[serde(default)]
+    pub services: Vec<ServiceFile>,
+}
+
+/// A messaging service, as the file states it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFile {
+    /// Its name, as MIMI URIs carry it.
+    pub name: String,
+    /// The Ed25519 public key of its endorsements: 64 hex digits.
+    pub key: String,
 }
 
 /// An accepted authority, as the file states it.
@@ -39,6 +57,9 @@ pub struct AuthorityFile {
     /// What it may speak for: digit prefixes (`tel:+1415`; `tel:+` is every number), mail domains
     /// (`mailto:a.example`), `handle:`. The longest prefix decides; equals stand side by side.
     pub namespaces: Vec<String>,
+    /// Where its statuses and revocations are pulled from. Without it they come with publishing and
+    /// import only, and mappings under it go stale after 72 hours.
+    pub feed: Option<UpstreamConfig>,
 }
 
 fn default_validity() -> u32 {
@@ -58,6 +79,21 @@ pub struct Rules {
     pub validity_days: u32,
     /// Whose credentials count.
     pub authorities: Authorities,
+    /// Whose endorsements clients can check.
+    pub services: Services,
+    /// Where authorities publish their statuses and revocations.
+    pub feeds: Vec<Feed>,
+}
+
+/// Where an authority publishes its statuses and revocations.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// The authority, by the policy's name for it.
+    pub authority: Domain,
+    /// Its key.
+    pub key: VerifyingKey,
+    /// Where.
+    pub upstream: UpstreamConfig,
 }
 
 /// Why a rules file was refused.
@@ -85,7 +121,10 @@ impl Rules {
     ///
     /// When the file cannot be read or a field has a value it cannot have; the message names both.
     pub fn load(path: &Path) -> Result<Self, RulesError> {
-        let file: RulesFile = discreet_serve::config::load(path)?;
+        let mut file: RulesFile = discreet_serve::config::load(path)?;
+        for feed in file.authorities.iter_mut().filter_map(|authority| authority.feed.as_mut()) {
+            feed.resolve_paths(folder(path));
+        }
         Self::check(file).map_err(|(field, problem)| RulesError::Field {
             path: path.to_owned(),
             field,
@@ -93,8 +132,20 @@ impl Rules {
         })
     }
 
+    /// What mappings are checked with before they are taken in.
+    pub fn verifier(&self, now: Timestamp) -> Verifier<'_> {
+        let Self { domain, authorities, services, .. } = self;
+        Verifier { domain, authorities, services, now }
+    }
+
     fn check(file: RulesFile) -> Result<Self, (&'static str, &'static str)> {
-        let authorities = file.authorities.iter().map(authority).collect::<Result<_, _>>()?;
+        let authorities = file.authorities.iter().map(authority).collect::<Result<Vec<_>, _>>()?;
+        let services = file.services.iter().map(service).collect::<Result<_, _>>()?;
+        let feeds = authorities.iter().zip(&file.authorities).filter_map(|(authority, file)| {
+            let upstream = file.feed.clone()?;
+            Some(Feed { authority: authority.name.clone(), key: authority.key, upstream })
+        });
+        let feeds = feeds.collect();
         if !policy::is_operator(&file.operator) {
             return Err(("operator", "must be 1 to 128 bytes without control characters"));
         }
@@ -104,6 +155,9 @@ impl Rules {
         if file.authorities.len() > policy::MAX_AUTHORITIES {
             return Err(("authorities", "are too many; a policy names at most 64"));
         }
+        if file.services.len() > policy::MAX_SERVICES {
+            return Err(("services", "are too many; a policy names at most 64"));
+        }
         Ok(Self {
             domain: Domain::new(&file.domain)
                 .map_err(|_| ("domain", "must be a lower-case name like dp.example"))?,
@@ -111,18 +165,15 @@ impl Rules {
             edition: file.edition,
             validity_days: file.validity_days,
             authorities: Authorities::new(authorities).ok_or(("authorities.name", "stands twice"))?,
+            services: Services::new(services).ok_or(("services.name", "stands twice"))?,
+            feeds,
         })
     }
 }
 
 fn authority(file: &AuthorityFile) -> Result<Authority, (&'static str, &'static str)> {
-    let bad_key = ("authorities.key", "must be an Ed25519 public key of 64 hex digits");
-    let mut key = [0; 32];
-    hex::decode_to_slice(&file.key, &mut key).map_err(|_| bad_key)?;
-    let key = VerifyingKey::from_bytes(&key).map_err(|_| bad_key)?;
-    if key.is_weak() {
-        return Err(bad_key);
-    }
+    let key = key(&file.key);
+    let key = key.ok_or(("authorities.key", "must be an Ed25519 public key of 64 hex digits"))?;
     if file.namespaces.len() > policy::MAX_NAMESPACES {
         return Err(("authorities.namespaces", "are too many; an authority has at most 64"));
     }
@@ -135,6 +186,21 @@ fn authority(file: &AuthorityFile) -> Result<Authority, (&'static str, &'static 
             .collect::<Result<_, _>>()
             .map_err(|_| ("authorities.namespaces", "must each be tel:+digits, mailto:domain or handle:"))?,
     })
+}
+
+fn service(file: &ServiceFile) -> Result<Service, (&'static str, &'static str)> {
+    let key = key(&file.key);
+    Ok(Service {
+        name: Domain::new(&file.name)
+            .map_err(|_| ("services.name", "must be a lower-case name like b.example"))?,
+        key: key.ok_or(("services.key", "must be an Ed25519 public key of 64 hex digits"))?,
+    })
+}
+
+fn key(text: &str) -> Option<VerifyingKey> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).ok()?;
+    VerifyingKey::from_bytes(&key).ok().filter(|key| !key.is_weak())
 }
 
 #[cfg(test)]

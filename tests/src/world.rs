@@ -92,7 +92,10 @@ impl World {
             not_after: today.plus(90 * DAY),
             refresh_after: DEFAULT_REFRESH_AFTER,
             // No service stands behind it: any 32 bytes will do.
-            reaches: vec![Reach { uri: uri(&user), thumbprint: Some(holder.verifying_key().to_bytes()) }],
+            reaches: vec![Reach {
+                thumbprint: Some(holder.verifying_key().to_bytes()),
+                ..Reach::to(uri(&user))
+            }],
             credential: Vec::new(),
             serve_as_not_found: false,
         };
@@ -114,7 +117,7 @@ impl World {
 impl Person {
     /// Replaces the services, in order.
     pub fn reaches(mut self, uris: &[&str]) -> Self {
-        self.mapping.reaches = uris.iter().map(|text| Reach { uri: uri(text), thumbprint: None }).collect();
+        self.mapping.reaches = uris.iter().map(|text| Reach::to(uri(text))).collect();
         self
     }
 

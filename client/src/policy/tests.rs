@@ -5,7 +5,7 @@ use crate::storage::MemoryStorage;
 use discreet_envelope::keys::{Aead, Kdf, KeyConfig, Suite};
 use discreet_protocol::SigningKey;
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::policy::Authorities;
+use discreet_protocol::policy::{Authorities, Services};
 use discreet_protocol::statement::sign;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -36,6 +36,7 @@ fn policy(serial: u64, keys: Vec<u8>) -> Policy {
         keys,
         authorities: Authorities::default(),
         sizes: (4096, 8192),
+        services: Services::default(),
     }
 }
 

@@ -8,7 +8,7 @@ pub struct Fields(Vec<(i64, Value)>);
 
 impl Fields {
     /// Reads a map with integer keys and nothing after it.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let value: Value = ciborium::from_reader(&mut rest).ok()?;
         if rest.is_empty() { Self::of(value) } else { None }
@@ -65,7 +65,7 @@ pub(crate) fn map(entries: Vec<(i64, Value)>) -> Value {
 
 /// Deterministic encoding, given maps in deterministic order: `ciborium` writes shortest integers
 /// and definite lengths (the tests of each statement hold it to that).
-pub(super) fn encode(value: &Value) -> Vec<u8> {
+pub(crate) fn encode(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     // Never: writing a value into memory has no failing case.
     let _ = ciborium::into_writer(value, &mut out);

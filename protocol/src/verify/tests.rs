@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::SigningKey;
+use crate::credential::Status;
 use crate::identifier::MimiUri;
 use crate::mapping::{DEFAULT_REFRESH_AFTER, Reach, Tag};
 use crate::statement::{Claims, sign};
@@ -54,6 +55,7 @@ impl Case {
                 reaches: vec![Reach {
                     uri: MimiUri::new("mimi://b.example/u/alice").unwrap(),
                     thumbprint: Some([5; 32]),
+                    endorsement: None,
                 }],
                 credential: Vec::new(),
                 serve_as_not_found: false,
@@ -78,7 +80,9 @@ impl Case {
             namespaces: vec!["tel:+1415".parse().unwrap()],
         }]);
         self.mapping.credential = sign(&self.credential, &self.authority);
-        let verifier = Verifier { domain: &self.domain, authorities: &authorities.unwrap(), now: self.now };
+        let (authorities, services) = (authorities.unwrap(), Services::default());
+        let verifier =
+            Verifier { domain: &self.domain, authorities: &authorities, services: &services, now: self.now };
         let mapping = sign(&self.mapping, &self.holder);
         verifier.verify(&mapping, &sign(&self.status, &self.authority), asked)
     }
@@ -157,7 +161,9 @@ fn rejects_status_by_the_holder_himself() {
     .unwrap();
     let mut mapping = case.mapping.clone();
     mapping.credential = sign(&case.credential, &case.authority);
-    let verifier = Verifier { domain: &case.domain, authorities: &authorities, now: NOW };
+    let services = Services::default();
+    let verifier =
+        Verifier { domain: &case.domain, authorities: &authorities, services: &services, now: NOW };
     let outcome = verifier.verify(&sign(&mapping, &case.holder), &sign(&case.status, &case.holder), None);
     assert!(matches!(outcome, Err(VerifyError::Status(StatementError::Signature))));
 }
@@ -174,7 +180,12 @@ fn statement_types_are_distinct() {
         Credential::CONTENT_TYPE,
         Status::CONTENT_TYPE,
         Mapping::CONTENT_TYPE,
+        crate::credential::Revocation::CONTENT_TYPE,
+        crate::endorsement::Endorsement::CONTENT_TYPE,
+        crate::enrolment::Handover::CONTENT_TYPE,
+        crate::enrolment::KeyRequest::CONTENT_TYPE,
         crate::policy::Policy::CONTENT_TYPE,
+        Withdrawal::CONTENT_TYPE,
     ];
     for (at, one) in types.iter().enumerate() {
         assert!(types[at + 1..].iter().all(|other| other != one));

@@ -29,7 +29,7 @@ fn entry(authority: &str, holder: u8, proved: u64, tag: &str, serial: u64) -> En
         not_before: Timestamp::from_unix(0),
         not_after: Timestamp::from_unix(86_400),
         refresh_after: 1,
-        reaches: vec![Reach { uri: MimiUri::new("mimi://b.example/u/alice").unwrap(), thumbprint: None }],
+        reaches: vec![Reach::to(MimiUri::new("mimi://b.example/u/alice").unwrap())],
         credential: sign(&credential, &SigningKey::from_bytes(&[1; 32])),
         serve_as_not_found: false,
     };

@@ -62,7 +62,7 @@ fn decoy() -> Option<(Record, Vec<u8>)> {
         not_before: start,
         not_after: end,
         refresh_after: DEFAULT_REFRESH_AFTER,
-        reaches: vec![Reach { uri, thumbprint: Some([0; 32]) }],
+        reaches: vec![Reach { thumbprint: Some([0; 32]), ..Reach::to(uri) }],
         credential: sign(&credential, &authority),
         serve_as_not_found: false,
     };

@@ -11,10 +11,9 @@ use annotate::{Shape, annotate, head, strip};
 use discreet_protocol::credential::{Credential, Status};
 use discreet_protocol::identifier::MimiUri;
 use discreet_protocol::mapping::{DEFAULT_REFRESH_AFTER, Mapping, Reach, Tag};
-use discreet_protocol::policy::{Authorities, Authority, Policy};
+use discreet_protocol::policy::{Authorities, Authority, Policy, Services};
 use discreet_protocol::statement::{Claims, open, sign};
 use discreet_protocol::time::{DAY, Timestamp};
-use discreet_protocol::verify::Verifier;
 use discreet_protocol::{SigningKey, VerifyingKey};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -69,6 +68,7 @@ fn policy() -> Policy {
         keys: hex::decode(KEYS).unwrap(),
         authorities: Authorities::new(vec![authority]).unwrap(),
         sizes: (4096, 8192),
+        services: Services::default(),
     }
 }
 
@@ -97,7 +97,7 @@ fn mapping() -> Mapping {
         not_before: TODAY,
         not_after: TODAY.plus(90 * DAY),
         refresh_after: DEFAULT_REFRESH_AFTER,
-        reaches: vec![Reach { uri: MimiUri::new("mimi://b.example/u/alice").unwrap(), thumbprint: None }],
+        reaches: vec![Reach::to(MimiUri::new("mimi://b.example/u/alice").unwrap())],
         credential: sign(&credential(), &signing(AUTHORITY_KEY)),
         serve_as_not_found: false,
     }
@@ -136,7 +136,7 @@ fn the_examples_of_design_md_stand_as_one_chain() {
     }
     let (mapping, status) = (block("mapping"), block("status"));
     let policy: Policy = open(&block("policy"), &public(DIRECTORY_KEY)).unwrap();
-    let verifier = Verifier { domain: &policy.domain, authorities: &policy.authorities, now: TODAY };
+    let verifier = policy.verifier(TODAY);
     let verified = verifier.verify(&mapping, &status, Some(&phone("+14155550123"))).unwrap();
     assert_eq!(verified.mapping.credential, block("credential"));
 }

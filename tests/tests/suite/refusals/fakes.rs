@@ -5,7 +5,7 @@ use bytes::Bytes;
 use discreet_client::{Answer, Client, Error, Profile};
 use discreet_envelope::{message, padding};
 use discreet_gateway::{Keyring, Opened};
-use discreet_protocol::policy::{Authorities, Authority, Policy};
+use discreet_protocol::policy::{Authorities, Authority, Policy, Services};
 use discreet_protocol::query::{IdentifierResponse, ResponseCode, VerifiableMapping};
 use discreet_protocol::statement::sign;
 use discreet_protocol::time::DAY;
@@ -98,6 +98,7 @@ impl Provider {
             keys: self.keyring.collection().to_vec(),
             authorities: Authorities::new(authorities.collect()).unwrap(),
             sizes: (4096, 8192),
+            services: Services::default(),
         }
     }
 
