@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::SigningKey;
-use crate::credential::Status;
+use crate::credential::{Revocation, Status};
 use crate::identifier::MimiUri;
 use crate::mapping::{DEFAULT_REFRESH_AFTER, Reach, Tag};
 use crate::statement::{Claims, sign};
 use crate::time::DAY;
+
+mod endorsements;
+mod withdrawals;
 
 const NOW: Timestamp = Timestamp::from_unix(20_000 * DAY + 3_600);
 
@@ -72,19 +75,26 @@ impl Case {
         case.verify(Some(&csi("+14155550123")))
     }
 
-    fn verify(mut self, asked: Option<&Csi>) -> Result<Verified, VerifyError> {
-        let accepted = SigningKey::from_bytes(&[1; 32]).verifying_key();
+    fn verify(self, asked: Option<&Csi>) -> Result<Verified, VerifyError> {
+        self.with(&Services::default(), |case, verifier| {
+            verifier.verify(&case.signed_mapping(), &sign(&case.status, &case.authority), asked)
+        })
+    }
+
+    /// Calls `check` with the verifier of a policy that names the authority of key 1.
+    fn with<T>(&self, services: &Services, check: impl FnOnce(&Self, &Verifier<'_>) -> T) -> T {
         let authorities = Authorities::new(vec![Authority {
             name: domain("authority.example"),
-            key: accepted,
+            key: SigningKey::from_bytes(&[1; 32]).verifying_key(),
             namespaces: vec!["tel:+1415".parse().unwrap()],
         }]);
-        self.mapping.credential = sign(&self.credential, &self.authority);
-        let (authorities, services) = (authorities.unwrap(), Services::default());
-        let verifier =
-            Verifier { domain: &self.domain, authorities: &authorities, services: &services, now: self.now };
-        let mapping = sign(&self.mapping, &self.holder);
-        verifier.verify(&mapping, &sign(&self.status, &self.authority), asked)
+        let authorities = authorities.unwrap();
+        check(self, &Verifier { domain: &self.domain, authorities: &authorities, services, now: self.now })
+    }
+
+    fn signed_mapping(&self) -> Vec<u8> {
+        let credential = sign(&self.credential, &self.authority);
+        sign(&Mapping { credential, ..self.mapping.clone() }, &self.holder)
     }
 }
 
@@ -166,6 +176,47 @@ fn rejects_status_by_the_holder_himself() {
         Verifier { domain: &case.domain, authorities: &authorities, services: &services, now: NOW };
     let outcome = verifier.verify(&sign(&mapping, &case.holder), &sign(&case.status, &case.holder), None);
     assert!(matches!(outcome, Err(VerifyError::Status(StatementError::Signature))));
+}
+
+#[test]
+fn rejects_revoked_credential() {
+    let case = Case::new();
+    let revocation = Revocation { id: [3; 16], at: NOW.minus(60), expires: case.credential.expires };
+    let outcome = case.with(&Services::default(), |case, verifier| {
+        verifier.verify(&case.signed_mapping(), &sign(&revocation, &case.authority), None)
+    });
+    assert_eq!(outcome.unwrap_err(), VerifyError::Revoked);
+}
+
+#[test]
+fn rejects_revocation_by_somebody_else() {
+    let case = Case::new();
+    let revocation = Revocation { id: [3; 16], at: NOW.minus(60), expires: case.credential.expires };
+    let outcome = case.with(&Services::default(), |case, verifier| {
+        verifier.verify(&case.signed_mapping(), &sign(&revocation, &case.holder), None)
+    });
+    assert_eq!(outcome.unwrap_err(), VerifyError::Status(StatementError::Signature));
+}
+
+#[test]
+fn every_step_is_told_in_its_order() {
+    use Step::*;
+    let all = [Form, Asked, Authority, Credential, CredentialTimes, Status, Signature, Audience, Validity];
+    let steps = |case: Case| {
+        let mut steps = Vec::new();
+        let _ = case.with(&Services::default(), |case, verifier| {
+            let status = sign(&case.status, &case.authority);
+            verifier.explain(&case.signed_mapping(), &status, None, |step| steps.push(step))
+        });
+        steps
+    };
+    assert_eq!(steps(Case::new()), all);
+    let mut stale = Case::new();
+    stale.status.at = NOW.minus(MAX_STATUS_AGE + 1);
+    assert_eq!(steps(stale), all[..5]);
+    let mut elsewhere = Case::new();
+    elsewhere.mapping.audience.clear();
+    assert_eq!(steps(elsewhere), all[..7]);
 }
 
 #[test]
