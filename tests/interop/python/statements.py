@@ -66,7 +66,7 @@ class Statement:
 
 def read_policy(data, domain, directory_key, now):
     """The key collection, and the authorities by name: (key, namespaces)."""
-    policy = Statement(data, "policy+cbor", {1, 2, 3, 4, 5, 6, 7, 8})
+    policy = Statement(data, "policy+cbor", {1, 2, 3, 4, 5, 6, 7, 8, 9})
     policy.verify(directory_key)
     check(policy[1] == domain, "policy: for another domain")
     check(policy[3] <= now + TOLERANCE and now < policy[4], "policy: not valid now")

@@ -8,12 +8,16 @@ mod annotate;
 mod shapes;
 
 use annotate::{Shape, annotate, head, strip};
-use discreet_protocol::credential::{Credential, Status};
+use discreet_protocol::credential::{Credential, Revocation, Status};
+use discreet_protocol::endorsement::Endorsement;
+use discreet_protocol::enrolment::{Handover, KeyRequest};
 use discreet_protocol::identifier::MimiUri;
 use discreet_protocol::mapping::{DEFAULT_REFRESH_AFTER, Mapping, Reach, Tag};
 use discreet_protocol::policy::{Authorities, Authority, Policy, Services};
 use discreet_protocol::statement::{Claims, open, sign};
 use discreet_protocol::time::{DAY, Timestamp};
+use discreet_protocol::verify::VerifyError;
+use discreet_protocol::withdrawal::Withdrawal;
 use discreet_protocol::{SigningKey, VerifyingKey};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -38,6 +42,11 @@ const AUTHORITY_KEY: [&str; 2] = [
 const HOLDER_KEY: [&str; 2] = [
     "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
     "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+];
+/// RFC 8032 §7.1, test 1024: the holder's next key, and (by way of example) the service's.
+const OTHER_KEY: [&str; 2] = [
+    "f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
+    "278117fc144c72340f67d0f2316e8386ceffbf2b2428c9c51fef7c597f1d426e",
 ];
 
 fn signing(key: [&str; 2]) -> SigningKey {
@@ -103,6 +112,49 @@ fn mapping() -> Mapping {
     }
 }
 
+fn revocation() -> Revocation {
+    Revocation { id: credential().id, at: TODAY, expires: credential().expires }
+}
+
+fn withdrawal() -> Withdrawal {
+    Withdrawal {
+        csi: phone("+14155550123"),
+        audience: vec![domain("dp.example")],
+        tag: None,
+        serial: 3_735_928_560,
+        credential: sign(&credential(), &signing(AUTHORITY_KEY)),
+    }
+}
+
+fn endorsement() -> Endorsement {
+    Endorsement {
+        service: domain("b.example"),
+        uri: MimiUri::new("mimi://b.example/u/alice").unwrap(),
+        expires: TODAY.plus(90 * DAY),
+        holder: public(HOLDER_KEY),
+    }
+}
+
+fn handover() -> Handover {
+    Handover {
+        csi: phone("+14155550123"),
+        authority: domain("authority.example"),
+        expires: TODAY.plus(DAY),
+        successor: public(OTHER_KEY),
+    }
+}
+
+fn key_request() -> KeyRequest {
+    KeyRequest {
+        csi: phone("+14155550123"),
+        authority: domain("authority.example"),
+        holder: public(OTHER_KEY),
+        challenge: bytes::<16>("101112131415161718191a1b1c1d1e1f").to_vec(),
+        ticket: None,
+        handover: Some(sign(&handover(), &signing(HOLDER_KEY))),
+    }
+}
+
 #[test]
 fn the_policy_in_design_md_is_what_the_code_writes_and_reads() {
     check("policy", &policy(), DIRECTORY_KEY, "application/discreet-policy+cbor", &shapes::POLICY);
@@ -130,6 +182,36 @@ fn the_mapping_in_design_md_is_what_the_code_writes_and_reads() {
 }
 
 #[test]
+fn the_revocation_in_design_md_is_what_the_code_writes_and_reads() {
+    let content_type = "application/discreet-revocation+cwt";
+    check("revocation", &revocation(), AUTHORITY_KEY, content_type, &shapes::REVOCATION);
+}
+
+#[test]
+fn the_withdrawal_in_design_md_is_what_the_code_writes_and_reads() {
+    let content_type = "application/discreet-withdrawal+cbor";
+    check("withdrawal", &withdrawal(), HOLDER_KEY, content_type, &shapes::WITHDRAWAL);
+}
+
+#[test]
+fn the_endorsement_in_design_md_is_what_the_code_writes_and_reads() {
+    let content_type = "application/discreet-endorsement+cwt";
+    check("endorsement", &endorsement(), OTHER_KEY, content_type, &shapes::ENDORSEMENT);
+}
+
+#[test]
+fn the_handover_in_design_md_is_what_the_code_writes_and_reads() {
+    let content_type = "application/discreet-handover+cwt";
+    check("handover", &handover(), HOLDER_KEY, content_type, &shapes::HANDOVER);
+}
+
+#[test]
+fn the_key_request_in_design_md_is_what_the_code_writes_and_reads() {
+    let content_type = "application/discreet-key-request+cwt";
+    check("key-request", &key_request(), OTHER_KEY, content_type, &shapes::KEY_REQUEST);
+}
+
+#[test]
 fn the_examples_of_design_md_stand_as_one_chain() {
     if blessing() {
         return; // The blocks are being written by the other tests.
@@ -139,6 +221,10 @@ fn the_examples_of_design_md_stand_as_one_chain() {
     let verifier = policy.verifier(TODAY);
     let verified = verifier.verify(&mapping, &status, Some(&phone("+14155550123"))).unwrap();
     assert_eq!(verified.mapping.credential, block("credential"));
+    assert!(policy.verifier(TODAY).withdrawal(&block("withdrawal")).is_ok());
+    let revoked = policy.verifier(TODAY).verify(&mapping, &block("revocation"), None);
+    assert_eq!(revoked.unwrap_err(), VerifyError::Revoked);
+    assert!(KeyRequest::open(&block("key-request")).is_ok());
 }
 
 /// Holds DESIGN.md's example of one statement against the claims it should make.
