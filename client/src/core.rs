@@ -1,17 +1,19 @@
 //! The client without I/O: what to fetch, what to send, and what the answers mean.
 //!
-//! Phones bring their own HTTP stack and runtime; they call these four methods around it. All
-//! types at this surface are owned and free of generics, so that they can be bound to other
-//! languages.
+//! Phones bring their own HTTP stack and runtime; they call these methods around it. All types at
+//! this surface are owned and free of generics, so that they can be bound to other languages.
 
 use crate::answer::Answer;
 use crate::error::{Error, GatewayError, RelayError};
-use crate::exchange::{self, Pending, Query, RelayResponse};
+use crate::exchange::{self, RelayResponse};
+use crate::lookup::{self, Pending, Query};
 use crate::policy::{Copy, Session, agree};
 use crate::profile::{Profile, RELAYS_NEEDED, Relay, same_operator};
+use crate::publishing::{self, Change, PendingChange};
+use crate::random;
 use crate::storage::Storage;
 use discreet_envelope::OHTTP_REQUEST;
-use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
+use discreet_protocol::policy::{MEDIA_TYPE as POLICY_TYPE, Policy};
 use discreet_protocol::time::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +51,18 @@ pub struct Prepared {
     pub pending: Pending,
 }
 
+/// A publication or withdrawal to POST, as [`Prepared`] is for lookups.
+pub struct PreparedChange {
+    /// Where: the relay resource, by which the caller can later avoid this relay.
+    pub url: String,
+    /// The `content-type` to send; no other field may be added.
+    pub content_type: &'static str,
+    /// The content, always of one size.
+    pub body: Vec<u8>,
+    /// What the answer is opened with.
+    pub pending: PendingChange,
+}
+
 impl Core {
     /// A client of `profile` that remembers in `storage`.
     pub fn new(profile: Profile, storage: Box<dyn Storage>) -> Self {
@@ -65,12 +79,12 @@ impl Core {
         if self.session().as_ref().is_some_and(|session| now < session.refresh_at) {
             return Ok(Vec::new());
         }
-        let first = random_below(self.profile.relays.len())?;
+        let first = random::below(self.profile.relays.len())?;
         let others = self.profile.relays.iter().enumerate();
         let operator = self.profile.relays.get(first).map_or("", |relay| &relay.operator);
         let others: Vec<_> =
             others.filter(|(_, relay)| !same_operator(&relay.operator, operator)).map(|(at, _)| at).collect();
-        let second = others.get(random_below(others.len())?).copied();
+        let second = others.get(random::below(others.len())?).copied();
         // Never: the profile has relays of two operators.
         let second = second.ok_or(Error::Prepare("the profile has too few relays"))?;
         let request = |at: usize| {
@@ -108,18 +122,70 @@ impl Core {
         agree(&self.profile, &copies, self.storage.as_ref(), now)
     }
 
+    /// The policy in force, if one has been fetched and stands at `now`.
+    pub fn policy(&self, now: Timestamp) -> Option<Policy> {
+        self.standing(now).map(|session| session.policy).ok()
+    }
+
     /// Seals a query for a relay chosen at random.
     ///
     /// # Errors
     ///
     /// When there is no policy that stands at `now`, or the query cannot be sealed.
     pub fn prepare(&self, query: Query, now: Timestamp) -> Result<Prepared, Error> {
-        let session = self.session().clone().filter(|session| now < session.policy.not_after);
-        let session = session.ok_or(Error::Prepare("the policy has not been fetched"))?;
-        let relay = self.profile.relays.get(random_below(self.profile.relays.len())?);
-        let relay: &Relay = relay.ok_or(Error::Prepare("the profile has no relay"))?;
-        let (body, pending) = exchange::seal(&session, query, relay.host())?;
+        self.prepare_avoiding(query, None, now)
+    }
+
+    /// As [`Core::prepare`], but not through the relay resource `avoid`, nor another one of the same
+    /// operator.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::prepare`].
+    pub fn prepare_avoiding(
+        &self,
+        query: Query,
+        avoid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Prepared, Error> {
+        let session = self.standing(now)?;
+        let relay = self.relay(avoid)?;
+        let (body, pending) = lookup::seal(&session, query, relay.host())?;
         Ok(Prepared { url: relay.url.to_string(), content_type: OHTTP_REQUEST, body, pending })
+    }
+
+    /// Seals a publication or withdrawal for a relay chosen at random, but not through the relay
+    /// resource `avoid`, nor another one of the same operator.
+    ///
+    /// # Errors
+    ///
+    /// When there is no policy that stands at `now`, or the change does not fit the frame.
+    pub fn prepare_publish(
+        &self,
+        change: &Change,
+        avoid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<PreparedChange, Error> {
+        let session = self.standing(now)?;
+        let relay = self.relay(avoid)?;
+        let (body, pending) = publishing::seal(&session, change, relay.host())?;
+        Ok(PreparedChange { url: relay.url.to_string(), content_type: OHTTP_REQUEST, body, pending })
+    }
+
+    /// Opens the answer to a prepared change: `Ok` once the directory has taken it in, durably.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. Unless it is [`Error::Publish`], the change may have been taken in all the same.
+    pub fn finish_publish(
+        &self,
+        pending: PendingChange,
+        response: &RelayResponse,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let outcome = pending.finish(response);
+        self.note_key_trouble(outcome.as_ref().err(), now);
+        outcome
     }
 
     /// Opens and verifies the answer to a prepared lookup.
@@ -135,13 +201,34 @@ impl Core {
     ) -> Result<Answer, Error> {
         let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = pending.finish(response, self.storage.as_ref(), now);
-        if matches!(answer, Err(Error::Gateway(GatewayError::Key)))
+        self.note_key_trouble(answer.as_ref().err(), now);
+        answer
+    }
+
+    /// The next request fetches the policy anew; this one is not repeated (RFC 9458 §6.5).
+    fn note_key_trouble(&self, error: Option<&Error>, now: Timestamp) {
+        if matches!(error, Some(Error::Gateway(GatewayError::Key)))
             && let Some(session) = self.session().as_mut()
         {
-            // The next lookup fetches the policy anew; this one is not repeated (RFC 9458 §6.5).
             session.refresh_at = now;
         }
-        answer
+    }
+
+    fn standing(&self, now: Timestamp) -> Result<Session, Error> {
+        let session = self.session().clone().filter(|session| now < session.policy.not_after);
+        session.ok_or(Error::Prepare("the policy has not been fetched"))
+    }
+
+    /// A relay drawn at random, by another operator than that of the relay resource `avoid`.
+    fn relay(&self, avoid: Option<&str>) -> Result<&Relay, Error> {
+        let relays = &self.profile.relays;
+        let avoided = avoid.and_then(|url| relays.iter().find(|relay| relay.url == url));
+        let allowed =
+            |relay: &&Relay| avoided.is_none_or(|avoided| !same_operator(&relay.operator, &avoided.operator));
+        let allowed: Vec<_> = relays.iter().filter(allowed).collect();
+        let drawn = allowed.get(random::below(allowed.len())?).copied();
+        // Never: the profile has relays of two operators.
+        drawn.ok_or(Error::Prepare("the profile has no other relay"))
     }
 
     fn copy<'a>(&'a self, request: &PolicyRequest, response: &'a RelayResponse) -> Result<Copy<'a>, Error> {
@@ -161,12 +248,4 @@ impl Core {
     fn session(&self) -> MutexGuard<'_, Option<Session>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A number below `bound`, evenly spread for the small bounds used here.
-fn random_below(bound: usize) -> Result<usize, Error> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|_| Error::Prepare("the system gives no randomness"))?;
-    let drawn = u64::from_le_bytes(bytes) % (bound.max(1) as u64);
-    Ok(usize::try_from(drawn).unwrap_or(0))
 }

@@ -1,6 +1,6 @@
-//! What can go wrong with a lookup, and whose fault it is.
+//! What can go wrong with a lookup or a publication, and whose fault it is.
 //!
-//! No text here repeats the identifier that was looked up.
+//! No text here repeats the identifier it was about.
 
 use discreet_envelope::keys::KeysError;
 use discreet_protocol::policy::ValidityError;
@@ -27,7 +27,7 @@ pub enum Fault {
     Provider,
 }
 
-/// Why a lookup has no answer.
+/// Why a lookup has no answer, or a publication was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What was typed is no identifier.
@@ -40,7 +40,7 @@ pub enum Error {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// The system gives no randomness, or a value cannot be encoded.
-    #[error("this machine cannot prepare a lookup: {0}")]
+    #[error("this machine cannot prepare the request: {0}")]
     Prepare(&'static str),
     /// A relay failed.
     #[error("relay {relay}: {error}")]
@@ -59,7 +59,7 @@ pub enum Error {
         error: PolicyError,
     },
     /// The relays passed on policies that cannot both be honest.
-    #[error("the relays disagree about the provider's keys; no lookup was sent")]
+    #[error("the relays disagree about the provider's keys; nothing was sent")]
     RelaysDisagree,
     /// The policy names no key this client can use.
     #[error("the provider offers no key that this client supports")]
@@ -76,6 +76,38 @@ pub enum Error {
     /// The directory's answer is refused.
     #[error("directory: {0}")]
     Directory(#[from] DirectoryError),
+    /// The directory has not taken in what was published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Why a publication or withdrawal was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// It does not fit the frame; nothing was sent.
+    #[error("the mapping has {size} bytes, {room} fit: list fewer services; nothing was sent")]
+    TooLarge {
+        /// Its bytes.
+        size: usize,
+        /// How many of them fit.
+        room: usize,
+    },
+    /// The directory refuses it, and would again.
+    #[error("the directory refuses it ({status}){}", title.as_deref().map(|title| format!(": {title}")).unwrap_or_default())]
+    Refused {
+        /// The inner HTTP status.
+        status: u16,
+        /// The problem document's title, reduced to plain characters.
+        title: Option<String>,
+    },
+    /// The directory cannot take anything in at the moment.
+    #[error("the directory does not take it in now ({status}){}", title.as_deref().map(|title| format!(": {title}")).unwrap_or_default())]
+    Unavailable {
+        /// The inner HTTP status.
+        status: u16,
+        /// The problem document's title, reduced to plain characters.
+        title: Option<String>,
+    },
 }
 
 /// What can happen at a relay.
@@ -182,19 +214,23 @@ impl Error {
     /// Who is at fault.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Input(_) => Fault::Input,
+            Self::Input(_) | Self::Publish(PublishError::TooLarge { .. } | PublishError::Refused { .. }) => {
+                Fault::Input
+            }
             Self::Profile(_) | Self::Storage(_) | Self::Prepare(_) | Self::RelayOfProvider { .. } => {
                 Fault::Local
             }
             Self::Policy { error: PolicyError::Validity(ValidityError::NotYet), .. } => Fault::Local,
             Self::Relay { .. } | Self::RelaysDisagree => Fault::Relay,
             Self::Gateway(_) => Fault::Gateway,
-            Self::Policy { .. } | Self::NoSupportedKey | Self::Directory(_) => Fault::Provider,
+            Self::Policy { .. } | Self::NoSupportedKey | Self::Directory(_) | Self::Publish(_) => {
+                Fault::Provider
+            }
         }
     }
 
-    /// Whether something that arrived was refused because it failed verification, as opposed to
-    /// not arriving at all.
+    /// Whether something was refused, as opposed to not arriving at all: by this client, because it
+    /// failed verification, or by the directory.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Policy { .. } | Self::RelaysDisagree | Self::RelayOfProvider { .. } => true,
@@ -203,6 +239,7 @@ impl Error {
                 !matches!(error, DirectoryError::Status(_) | DirectoryError::Unsupported)
             }
             Self::Relay { error, .. } => *error == RelayError::Untrusted,
+            Self::Publish(error) => matches!(error, PublishError::Refused { .. }),
             _ => false,
         }
     }

@@ -1,32 +1,13 @@
-//! One exchange without I/O: a query becomes the bytes for the relay, its answer becomes a
-//! verified [`Answer`].
+//! One sealed exchange without I/O: an operation and its content become the bytes for a relay, and
+//! the relay's response becomes the directory's answer.
+//!
+//! Lookups, publications and withdrawals all pass here, so that they have one frame and one size.
 
-use crate::answer::{Answer, FoundMapping, Notice};
-use crate::error::{DirectoryError, Error, GatewayError, RelayError};
+use crate::error::{Error, GatewayError, RelayError};
 use crate::policy::Session;
-use crate::storage::Storage;
-use crate::trust::{self, Judged};
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_RESPONSE, message, padding};
-use discreet_protocol::identifier::{Csi, MimiUri};
-use discreet_protocol::mapping::Tag;
-use discreet_protocol::policy::Policy;
-use discreet_protocol::query::{
-    IdentifierRequest, IdentifierResponse, ResponseCode, Subject, VerifiableMapping, lookup_path,
-};
-use discreet_protocol::time::Timestamp;
-use discreet_protocol::verify::Verified;
-use http::Request;
-use std::collections::BTreeSet;
-
-/// Whom to look up, and for which purpose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// The identifier.
-    pub csi: Csi,
-    /// The purpose; `None` is the same as `Default`.
-    pub tag: Option<Tag>,
-}
+use http::{Request, Response};
 
 /// An HTTP response of a relay, from whichever HTTP stack.
 #[derive(Clone, Debug)]
@@ -39,142 +20,52 @@ pub struct RelayResponse {
     pub body: Vec<u8>,
 }
 
-/// A lookup on its way: what opens and judges its answer. Consumed by that.
-pub struct Pending {
-    question: Question,
+/// What opens the answer to one sealed request. Consumed by that.
+pub(crate) struct Sealed {
     relay: String,
     response: ohttp::ClientResponse,
 }
 
-/// What was asked, and by whose rules the answer is judged.
-struct Question {
-    query: Query,
-    policy: Policy,
+/// Why a request cannot be sealed.
+#[derive(Debug)]
+pub(crate) enum SealError {
+    /// Of so many bytes of content only so many fit.
+    TooLarge { size: usize, room: usize },
+    /// Something that does not happen with values of ours.
+    Prepare(&'static str),
 }
 
-/// Seals `query`: the content of the POST, and what its answer is opened with. Each call uses a
-/// fresh HPKE context (RFC 9458 §6.1).
-pub(crate) fn seal(session: &Session, query: Query, relay: String) -> Result<(Vec<u8>, Pending), Error> {
-    let domain = &session.policy.domain;
-    let request = IdentifierRequest { subject: Subject::Exact(query.csi.clone()), tag: query.tag.clone() };
-    let body = request.encode().ok_or(Error::Prepare("the query cannot be encoded"))?;
-    let uri = format!("https://{domain}{}", lookup_path(domain));
-    let request = Request::post(uri).body(Bytes::from(body));
-    let request = request.map_err(|_| Error::Prepare("the request cannot be built"))?;
-    let plain =
-        message::encode_request(&request).map_err(|_| Error::Prepare("the request cannot be framed"))?;
-    let padded = padding::pad(plain, padding::request_room(session.kem));
-    let padded = padded.map_err(|_| Error::Prepare("the query does not fit"))?;
+/// Seals a POST of `content` to `path` in the discovery domain: the content for the relay, and what
+/// its answer is opened with. Each call uses a fresh HPKE context (RFC 9458 §6.1).
+pub(crate) fn seal(
+    session: &Session,
+    path: &str,
+    content: Vec<u8>,
+    relay: String,
+) -> Result<(Vec<u8>, Sealed), SealError> {
+    let size = content.len();
+    let uri = format!("https://{}{path}", session.policy.domain);
+    let request = Request::post(uri).body(Bytes::from(content));
+    let request = request.map_err(|_| SealError::Prepare("the request cannot be built"))?;
+    let plain = message::encode_request(&request);
+    let plain = plain.map_err(|_| SealError::Prepare("the request cannot be framed"))?;
+    let padded = padding::pad(plain, padding::request_room(session.kem)).map_err(|error| {
+        let frame = error.message.saturating_sub(size);
+        SealError::TooLarge { size, room: error.room.saturating_sub(frame) }
+    })?;
     let client = ohttp::ClientRequest::from_encoded_config(&session.key);
-    let client = client.map_err(|_| Error::Prepare("the provider's key cannot be used"))?;
-    let (sealed, response) =
-        client.encapsulate(&padded).map_err(|_| Error::Prepare("the query cannot be sealed"))?;
-    let question = Question { query, policy: session.policy.clone() };
-    Ok((sealed, Pending { question, relay, response }))
+    let client = client.map_err(|_| SealError::Prepare("the provider's key cannot be used"))?;
+    let sealed = client.encapsulate(&padded);
+    let (sealed, response) = sealed.map_err(|_| SealError::Prepare("the request cannot be sealed"))?;
+    Ok((sealed, Sealed { relay, response }))
 }
 
-impl Pending {
-    /// Opens the relay's response and verifies everything in it, as of `now`.
-    pub(crate) fn finish(
-        self,
-        response: &RelayResponse,
-        storage: &dyn Storage,
-        now: Timestamp,
-    ) -> Result<Answer, Error> {
+impl Sealed {
+    /// Opens the relay's response: what the directory said, whatever it is.
+    pub(crate) fn open(self, response: &RelayResponse) -> Result<Response<Bytes>, Error> {
         check_outer(&self.relay, response)?;
         let opened = self.response.decapsulate(&response.body).map_err(|_| GatewayError::Decapsulate)?;
-        let inner = message::decode_response(&opened).map_err(|_| GatewayError::Message)?;
-        if inner.status() != 200 {
-            return Err(DirectoryError::Status(inner.status().as_u16()).into());
-        }
-        let answer = IdentifierResponse::decode(inner.body()).map_err(DirectoryError::from)?;
-        let found = self.question.judge(&answer, storage, now)?;
-        let mut mappings = Vec::new();
-        let mut notices: Vec<_> =
-            found.refused.iter().map(|reason| Notice::Refused { reason: *reason }).collect();
-        for (verified, judged) in found.standing {
-            trust::remember(storage, &judged)?;
-            notices.extend(judged.notice);
-            mappings.push(FoundMapping::new(verified, now));
-        }
-        Ok(Answer { csi: self.question.query.csi, mappings, notices })
-    }
-}
-
-impl Question {
-    /// Everything the directory says, held against the policy, the question, and what was seen
-    /// before. A mapping that is refused does not hide another authority's that stands; if none
-    /// stands, the refusal is the answer.
-    fn judge(
-        &self,
-        answer: &IdentifierResponse,
-        storage: &dyn Storage,
-        now: Timestamp,
-    ) -> Result<Found, Error> {
-        match answer.code {
-            ResponseCode::Success if !answer.mappings.is_empty() => {}
-            ResponseCode::NotFound if answer.mappings.is_empty() && answer.uris.is_empty() => {}
-            ResponseCode::Success | ResponseCode::NotFound => {
-                return Err(DirectoryError::Contradiction.into());
-            }
-            _ => return Err(DirectoryError::Unsupported.into()),
-        }
-        let mut found = Found { standing: Vec::new(), refused: Vec::new() };
-        for one in &answer.mappings {
-            let judged = self.verify(one, now).map_err(Error::from).and_then(|verified| {
-                let judged = trust::judge(storage, &self.policy.domain, &verified)?;
-                Ok((verified, judged))
-            });
-            match judged {
-                Ok(judged) => found.standing.push(judged),
-                Err(Error::Directory(reason)) => found.refused.push(reason),
-                Err(error) => return Err(error),
-            }
-        }
-        match found.refused.first() {
-            Some(reason) if found.standing.is_empty() => Err((*reason).into()),
-            Some(_) => found.without_repeats(),
-            None => found.says(&answer.uris).and_then(Found::without_repeats),
-        }
-    }
-
-    fn verify(&self, one: &VerifiableMapping, now: Timestamp) -> Result<Verified, DirectoryError> {
-        let verifier = self.policy.verifier(now);
-        let found = verifier.verify(one.mapping(), one.status(), Some(&self.query.csi))?;
-        if found.mapping.serve_as_not_found {
-            return Err(DirectoryError::Hidden);
-        }
-        let asked = self.query.tag.as_ref().is_some_and(|tag| *tag == found.mapping.tag);
-        if asked || found.mapping.tag.is_default() { Ok(found) } else { Err(DirectoryError::Tag) }
-    }
-}
-
-/// What stands of an answer, and why the rest does not.
-struct Found {
-    standing: Vec<(Verified, Judged)>,
-    refused: Vec<DirectoryError>,
-}
-
-impl Found {
-    /// The URIs beside the mappings must be those of the mappings.
-    fn says(self, uris: &[MimiUri]) -> Result<Self, Error> {
-        let reaches = self.standing.iter().flat_map(|(verified, _)| &verified.mapping.reaches);
-        if reaches.map(|reach| &reach.uri).eq(uris) {
-            Ok(self)
-        } else {
-            Err(DirectoryError::Contradiction.into())
-        }
-    }
-
-    /// An identifier has one holder per authority.
-    fn without_repeats(self) -> Result<Self, Error> {
-        let authority = |(verified, _): &(Verified, Judged)| verified.credential.authority.clone();
-        let authorities: BTreeSet<_> = self.standing.iter().map(authority).collect();
-        if authorities.len() == self.standing.len() {
-            Ok(self)
-        } else {
-            Err(DirectoryError::Contradiction.into())
-        }
+        message::decode_response(&opened).map_err(|_| GatewayError::Message.into())
     }
 }
 
@@ -200,20 +91,26 @@ fn check_outer(relay: &str, response: &RelayResponse) -> Result<(), Error> {
 }
 
 fn problem_type(response: &RelayResponse) -> Option<String> {
-    problem_member(response, "type")
+    problem_member(response.content_type.as_deref(), &response.body, "type")
 }
 
-/// Anybody may have written the title, so it is cut and reduced to what cannot drive a terminal.
+/// The title of a problem document in a relay's response.
 pub(crate) fn problem_title(response: &RelayResponse) -> Option<String> {
-    let title = problem_member(response, "title")?;
+    title_of(response.content_type.as_deref(), &response.body)
+}
+
+/// The title of a problem document (RFC 9457). Anybody may have written it, so it is cut and reduced
+/// to what cannot drive a terminal.
+pub(crate) fn title_of(content_type: Option<&str>, content: &[u8]) -> Option<String> {
+    let title = problem_member(content_type, content, "title")?;
     let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { Some(c) } else { None };
     Some(title.chars().filter_map(plain).take(120).collect())
 }
 
-fn problem_member(response: &RelayResponse, name: &str) -> Option<String> {
-    if response.content_type.as_deref() != Some("application/problem+json") {
+fn problem_member(content_type: Option<&str>, content: &[u8], name: &str) -> Option<String> {
+    if content_type != Some("application/problem+json") {
         return None;
     }
-    let document: serde_json::Value = serde_json::from_slice(&response.body).ok()?;
+    let document: serde_json::Value = serde_json::from_slice(content).ok()?;
     document.get(name)?.as_str().map(str::to_owned)
 }

@@ -1,4 +1,5 @@
-//! Private lookups: "where can I reach this person?", without any server learning who asked.
+//! Private discovery: "where can I reach this person?", without any server learning who asked; and
+//! "I can be reached there", signed by nobody but the person.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,32 +17,80 @@
 //! # }
 //! ```
 //!
+//! A recipient publishes with an [`Identity`]: signed here, sent in the same frame as a lookup.
+//!
+//! ```no_run
+//! # async fn example(client: discreet_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! use discreet_client::{Draft, IdentityFile, MimiUri, Reach, Taken, Timestamp};
+//!
+//! # let now = Timestamp::from_unix(0);
+//! let policy = client.policy().await?;
+//! let draft = Draft::new(vec![Reach::to(MimiUri::new("mimi://b.example/u/alice")?)]);
+//! // Unless it is urgent, sleep for `publish_delay()` first. The serial is on the disk before the
+//! // mapping is there.
+//! let mut file = IdentityFile::open("me.identity".as_ref())?;
+//! let mapping = file.mapping(&draft, &policy, now)?;
+//! let sent = client.publish(mapping, None).await?;
+//! let taken = if sent.outcome.is_ok() { Taken::Yes } else { Taken::Unknown };
+//! file.conclude(Some(&draft.tag), &policy.domain, &sent.relay, taken)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Apps with an HTTP stack of their own use [`Core`], which does no I/O, and leave feature
 //! `transport` off. Whatever is returned has been verified: policy, authority, credential, status,
 //! mapping. What that cannot show is an omission: a resolver that hides a mapping looks like one
 //! that has none.
 
 mod answer;
+#[cfg(feature = "transport")]
+mod authority;
 mod core;
 mod error;
 mod exchange;
+#[cfg(feature = "transport")]
+mod https;
+mod identity;
 mod input;
+mod keys;
+mod lookup;
 mod policy;
 mod profile;
+mod publishing;
+mod random;
 mod storage;
 #[cfg(feature = "transport")]
 mod transport;
 mod trust;
+mod watch;
 
-pub use crate::core::{Core, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared};
+#[cfg(test)]
+mod testing;
+
+pub use crate::core::{Core, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange};
 pub use answer::{Answer, FoundMapping, Notice, Outcome, Service};
-pub use discreet_protocol::identifier::{Csi, MimiUri};
-pub use discreet_protocol::mapping::Tag;
-pub use discreet_protocol::time::Timestamp;
-pub use error::{DirectoryError, Error, Fault, GatewayError, PolicyError, RelayError};
-pub use exchange::{Pending, Query, RelayResponse};
-pub use input::{InputError, Normalised, normalise};
-pub use profile::{Profile, ProfileError, ProfileFile, RelayFile};
-pub use storage::{FolderStorage, MemoryStorage, Storage, StorageError};
 #[cfg(feature = "transport")]
-pub use transport::{BuildError, Client, ClientBuilder};
+pub use authority::{AuthorityClient, AuthorityError, Enrolment, Issued};
+pub use discreet_protocol::identifier::{Csi, MimiUri};
+pub use discreet_protocol::mapping::{Reach, Tag};
+pub use discreet_protocol::policy::Policy;
+pub use discreet_protocol::query::VerifiableMapping;
+pub use discreet_protocol::time::Timestamp;
+pub use error::{DirectoryError, Error, Fault, GatewayError, PolicyError, PublishError, RelayError};
+pub use exchange::RelayResponse;
+#[cfg(feature = "transport")]
+pub use https::BuildError;
+pub use identity::{
+    Authority, CredentialError, CredentialState, Draft, Identity, IdentityError, IdentityFile,
+    IdentityFileError, PendingEnrolment, Published, Secret32, Taken, read_ticket,
+};
+pub use input::{InputError, Normalised, normalise};
+pub use keys::{KeyFormatError, KeyMismatch, MAX_KEY, cose_key};
+pub use lookup::{Pending, Query};
+pub use profile::{Profile, ProfileError, ProfileFile, RelayFile};
+pub use publishing::{Change, PendingChange, Withdrawal};
+pub use random::{publish_delay, watch_delay};
+pub use storage::{FolderStorage, MemoryStorage, PolicyStorage, Storage, StorageError};
+#[cfg(feature = "transport")]
+pub use transport::{Client, ClientBuilder, Sent};
+pub use watch::{Finding, judge};

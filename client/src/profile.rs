@@ -123,6 +123,18 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// The discovery domain.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The key that the provider's policy is signed with.
+    pub fn directory_key(&self) -> &VerifyingKey {
+        &self.directory_key
+    }
+}
+
 /// Operators are compared as people read them: without regard to case and spaces.
 pub(crate) fn same_operator(one: &str, other: &str) -> bool {
     let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();

@@ -113,6 +113,21 @@ impl Storage for FolderStorage {
     }
 }
 
+/// Storage that keeps what is remembered of the provider and nothing of whom was looked up: for a
+/// look at one's own identifier, which is judged against the identity instead.
+#[derive(Debug)]
+pub struct PolicyStorage<S>(pub S);
+
+impl<S: Storage> Storage for PolicyStorage<S> {
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        if key.starts_with("policy.") { self.0.load(key) } else { Ok(None) }
+    }
+
+    fn store(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        if key.starts_with("policy.") { self.0.store(key, value) } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +151,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         keeps_values(&FolderStorage::new(folder.path().join("state")));
         assert_eq!(fs::read_dir(folder.path().join("state")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn policy_storage_forgets_whom_was_looked_up() {
+        let storage = PolicyStorage(MemoryStorage::default());
+        storage.store("policy.dp.example", b"1").unwrap();
+        storage.store("seen.00", b"1").unwrap();
+        assert_eq!(storage.load("policy.dp.example").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(storage.0.load("seen.00").unwrap(), None);
     }
 
     #[cfg(unix)]

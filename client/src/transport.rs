@@ -1,38 +1,33 @@
 //! The thin HTTP transport: hyper and rustls around the [`Core`].
 //!
 //! Requests carry `content-type` and nothing else that a relay could tell clients apart by; nothing
-//! is sent twice (RFC 9458 §6.5), redirects are not followed, cookies do not exist.
+//! is sent twice (RFC 9458 §6.5).
 
 use crate::answer::Answer;
-use crate::core::{Core, MAX_ANSWER, MAX_POLICY};
-use crate::error::{Error, RelayError};
-use crate::exchange::{Query, RelayResponse};
+use crate::core::{Core, MAX_ANSWER, MAX_POLICY, PreparedChange};
+use crate::error::Error;
+use crate::exchange::RelayResponse;
+use crate::https::{BuildError, DEFAULT_TIMEOUT, Https};
+use crate::lookup::Query;
 use crate::profile::Profile;
+use crate::publishing::{Change, Withdrawal};
 use crate::storage::{MemoryStorage, Storage};
 use bytes::Bytes;
+use discreet_protocol::policy::Policy;
+use discreet_protocol::query::VerifiableMapping;
 use discreet_protocol::time::Timestamp;
 use http::{HeaderValue, Request, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore};
+use http_body_util::Full;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long one exchange with a relay may take.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
-
-type Http = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 type ClockFn = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// A client with its own HTTP stack; needs a tokio runtime.
 pub struct Client {
     core: Core,
-    http: Http,
-    timeout: Duration,
+    https: Https,
     clock: ClockFn,
     /// One fetch of the policy serves all lookups that wait for it.
     fetching: tokio::sync::Mutex<()>,
@@ -48,15 +43,14 @@ pub struct ClientBuilder {
     clock: ClockFn,
 }
 
-/// Why a client cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The CA file holds no certificate, or one that cannot be read.
-    #[error("the CA file holds no usable PEM certificate")]
-    Ca,
-    /// rustls and its provider disagree: a fault of the build.
-    #[error("TLS is not available in this build: {0}")]
-    Tls(Box<rustls::Error>),
+/// A publication or withdrawal that was sent.
+#[derive(Debug)]
+pub struct Sent {
+    /// The relay resource it went through.
+    pub relay: String,
+    /// Whether the directory has taken it in. After an error other than [`Error::Publish`] it may
+    /// have, all the same.
+    pub outcome: Result<(), Error>,
 }
 
 impl Client {
@@ -80,13 +74,68 @@ impl Client {
     ///
     /// [`Error`], which says who is at fault; [`Error::fault`] says it to programs.
     pub async fn lookup(&self, query: Query) -> Result<Answer, Error> {
+        self.lookup_avoiding(query, None).await
+    }
+
+    /// As [`Client::lookup`], but not through the relay resource `avoid`, nor another one of the same
+    /// operator.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::lookup`].
+    pub async fn lookup_avoiding(&self, query: Query, avoid: Option<&str>) -> Result<Answer, Error> {
         self.refresh_policy().await?;
-        let prepared = self.core.prepare(query, self.now())?;
-        let request = Request::post(&prepared.url)
-            .header(CONTENT_TYPE, HeaderValue::from_static(prepared.content_type))
-            .body(Full::new(Bytes::from(prepared.body)));
-        let response = self.exchange(request, &prepared.url, MAX_ANSWER).await?;
+        let prepared = self.core.prepare_avoiding(query, avoid, self.now())?;
+        let response = self.post(&prepared.url, prepared.content_type, prepared.body).await?;
         self.core.finish(prepared.pending, &response, self.now())
+    }
+
+    /// Publishes a mapping that [`crate::IdentityFile::mapping`] has signed. Nothing is sent twice:
+    /// after a lost answer the caller publishes anew, under a higher serial.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was sent; else the outcome is in [`Sent`].
+    pub async fn publish(&self, mapping: VerifiableMapping, avoid: Option<&str>) -> Result<Sent, Error> {
+        self.change(&Change::Publish(mapping), avoid).await
+    }
+
+    /// Withdraws, by a statement that [`crate::IdentityFile::withdrawal`] has signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`].
+    pub async fn withdraw(&self, withdrawal: Withdrawal, avoid: Option<&str>) -> Result<Sent, Error> {
+        self.change(&Change::Withdraw(withdrawal), avoid).await
+    }
+
+    /// The provider's policy: whose credentials count, and under which keys.
+    ///
+    /// # Errors
+    ///
+    /// When the relays do not hand out one that verifies.
+    pub async fn policy(&self) -> Result<Policy, Error> {
+        self.refresh_policy().await?;
+        self.core.policy(self.now()).ok_or(Error::Prepare("the policy has not been fetched"))
+    }
+
+    async fn change(&self, change: &Change, avoid: Option<&str>) -> Result<Sent, Error> {
+        self.refresh_policy().await?;
+        let PreparedChange { url, content_type, body, pending } =
+            self.core.prepare_publish(change, avoid, self.now())?;
+        let response = self.post(&url, content_type, body).await;
+        let outcome = response.and_then(|response| self.core.finish_publish(pending, &response, self.now()));
+        Ok(Sent { relay: url, outcome })
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<RelayResponse, Error> {
+        let request = Request::post(url).header(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.exchange(request.body(Full::new(Bytes::from(body))), url, MAX_ANSWER).await
     }
 
     async fn refresh_policy(&self) -> Result<(), Error> {
@@ -109,26 +158,10 @@ impl Client {
         limit: usize,
     ) -> Result<RelayResponse, Error> {
         let request = request.map_err(|_| Error::Prepare("the request cannot be built"))?;
-        let response = tokio::time::timeout(self.timeout, self.send(request, limit)).await;
-        response.unwrap_or(Err(RelayError::Timeout)).map_err(|error| {
+        self.https.exchange(request, limit).await.map_err(|error| {
             let relay =
                 url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
             Error::Relay { relay: relay.unwrap_or_default(), error }
-        })
-    }
-
-    async fn send(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<RelayResponse, RelayError> {
-        let response = self.http.request(request).await.map_err(|error| classify(&error))?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, limit).collect().await;
-        let body = body.map_err(|error| {
-            if error.is::<LengthLimitError>() { RelayError::TooLarge } else { RelayError::Broken }
-        })?;
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Ok(RelayResponse {
-            status: head.status.as_u16(),
-            content_type: content_type.map(str::to_owned),
-            body: body.to_bytes().to_vec(),
         })
     }
 
@@ -174,64 +207,13 @@ impl ClientBuilder {
     ///
     /// When the CA certificates cannot be used.
     pub fn build(self) -> Result<Client, BuildError> {
-        let tls = tls(self.ca.as_deref())?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        // Without it a request over HTTP/2 waits some 40 ms for a delayed acknowledgement.
-        tcp.set_nodelay(true);
-        tcp.set_local_address(self.local_address);
         // The profile has seen to it that http is for loopback only.
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            // RFC 9458 §6.5: nothing is sent twice on the pool's belief that it was not sent.
-            .retry_canceled_requests(false)
-            .build(https.wrap_connector(tcp));
+        let https = Https::new(self.ca.as_deref(), self.local_address, self.timeout)?;
         Ok(Client {
             core: Core::new(self.profile, self.storage),
-            http,
-            timeout: self.timeout,
+            https,
             clock: self.clock,
             fetching: tokio::sync::Mutex::new(()),
         })
     }
-}
-
-fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                roots.add(certificate.map_err(|_| BuildError::Ca)?).map_err(|_| BuildError::Ca)?;
-            }
-        }
-    }
-    if roots.is_empty() {
-        return Err(BuildError::Ca);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| BuildError::Tls(Box::new(error)))?;
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    // A resumed session would tell a relay that the same phone is back, from wherever.
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(config)
-}
-
-fn classify(error: &legacy::Error) -> RelayError {
-    match (error.is_connect(), is_tls(error)) {
-        (true, true) => RelayError::Untrusted,
-        (true, false) => RelayError::Unreachable,
-        (false, _) => RelayError::Broken,
-    }
-}
-
-/// rustls hides its errors inside `io::Error`, whose `source` skips the error itself.
-fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || inner.is_some_and(|inner| is_tls(inner))
-        || error.source().is_some_and(is_tls)
 }

@@ -1,0 +1,276 @@
+//! Speaking to an authority over HTTPS: enrolling, having a key attested, asking for a status.
+//!
+//! This is the one exchange that is not oblivious: the authority knows its own users anyway. It is
+//! never spoken to during a lookup or a publication, which would tell it of them.
+
+use crate::error::RelayError;
+use crate::exchange::{RelayResponse, problem_title};
+use crate::https::{BuildError, DEFAULT_TIMEOUT, Https};
+use crate::identity::{Authority, Identity, PendingEnrolment, Secret32, read_ticket};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use discreet_protocol::VerifyingKey;
+use discreet_protocol::credential::CredentialId;
+use discreet_protocol::enrolment::MAX_CHALLENGE;
+use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::MEDIA_TYPE as COSE;
+use http::{Request, Uri, header::CONTENT_TYPE};
+use http_body_util::Full;
+use serde::Deserialize;
+use serde_json::json;
+use std::path::PathBuf;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Most bytes of an answer: a credential and a status in base64url, or a problem document.
+const MAX_ANSWER: usize = 65_536;
+/// Most characters of a code or a sentence for the person that is shown.
+const MAX_SAY: usize = 500;
+const JSON: &str = "application/json";
+
+/// Why an authority did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The URL is none that can be used.
+    #[error("an authority's URL must be https://host (http for loopback addresses only), without query")]
+    Url,
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// It was not reached, or broke off.
+    #[error("the authority {0}")]
+    Exchange(RelayError),
+    /// It refuses.
+    #[error("the authority refuses ({status}){}", title.as_deref().map(|title| format!(": {title}")).unwrap_or_default())]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The problem document's title, reduced to plain characters.
+        title: Option<String>,
+    },
+    /// It does not speak this protocol.
+    #[error("the authority's answer cannot be read; is the URL that of an authority?")]
+    Answer,
+}
+
+/// A new enrolment: what stands for it, and what the person has to do.
+pub type Enrolment = PendingEnrolment;
+
+/// What an authority answers when asked to attest a key.
+#[derive(Clone)]
+pub enum Issued {
+    /// It attests it.
+    Credential {
+        /// The credential statement; unverified, [`crate::Identity::accept`] checks it.
+        credential: Vec<u8>,
+        /// The status statement; likewise.
+        status: Vec<u8>,
+    },
+    /// The proof is not there yet.
+    Pending {
+        /// What the person has to do, in the authority's words.
+        say: String,
+    },
+}
+
+/// An HTTPS client of one authority; needs a tokio runtime.
+pub struct AuthorityClient {
+    url: String,
+    ca: Option<PathBuf>,
+    https: Https,
+}
+
+impl AuthorityClient {
+    /// A client of the authority at `url`. `ca` (PEM, and the file it is from): the only certificates
+    /// trusted for it, instead of the web's roots.
+    ///
+    /// # Errors
+    ///
+    /// When the URL or the certificates cannot be used.
+    pub fn new(url: &str, ca: Option<(PathBuf, Vec<u8>)>) -> Result<Self, AuthorityError> {
+        let url = url.trim_end_matches('/').to_owned();
+        check_url(&url).ok_or(AuthorityError::Url)?;
+        let pem = ca.as_ref().map(|(_, pem)| pem.as_slice());
+        let https = Https::new(pem, None, DEFAULT_TIMEOUT)?;
+        Ok(Self { url, ca: ca.map(|(path, _)| path), https })
+    }
+
+    /// Its name and key: on a first contact as good as TLS; [`Identity::set_authority`] holds it to
+    /// them afterwards, and a policy that names it confirms them.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub async fn describe(&self) -> Result<Authority, AuthorityError> {
+        #[derive(Deserialize)]
+        struct About {
+            name: String,
+            key: String,
+        }
+        let about: About = read(&self.get("/v1/authority").await?)?;
+        let mut key = [0; 32];
+        hex::decode_to_slice(&about.key, &mut key).map_err(|_| AuthorityError::Answer)?;
+        let key = VerifyingKey::from_bytes(&key).ok().filter(|key| !key.is_weak());
+        Ok(Authority {
+            url: self.url.clone(),
+            name: Domain::new(&about.name).map_err(|_| AuthorityError::Answer)?,
+            key: key.ok_or(AuthorityError::Answer)?,
+            ca: self.ca.clone(),
+        })
+    }
+
+    /// Begins to prove that `identity`'s identifier is the user's.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub async fn enrol(&self, identity: &Identity) -> Result<Enrolment, AuthorityError> {
+        #[derive(Deserialize)]
+        struct Begun<'a> {
+            /// Borrowed from the body, which is erased below.
+            ticket: &'a str,
+            code: Option<String>,
+            say: String,
+        }
+        let body = json!({ "identifier": identity.csi().uri() }).to_string();
+        let mut response = self.post("/v1/enrolments", JSON, body.into()).await?;
+        let begun = read::<Begun<'_>>(&response).and_then(|begun| {
+            let ticket = read_ticket(begun.ticket).ok_or(AuthorityError::Answer)?;
+            Ok(Enrolment { ticket, code: plain(&begun.code.unwrap_or_default()), say: plain(&begun.say) })
+        });
+        response.body.zeroize();
+        begun
+    }
+
+    /// Hands in what the user was sent, such as the code of an SMS.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError::Refused`] when it is wrong.
+    pub async fn answer(&self, ticket: &Secret32, answer: &str) -> Result<(), AuthorityError> {
+        let ticket = Zeroizing::new(URL_SAFE_NO_PAD.encode(ticket.as_bytes()));
+        let body = json!({ "ticket": ticket.as_str(), "answer": answer }).to_string();
+        self.post("/v1/enrolments/answer", JSON, body.into()).await.map(drop)
+    }
+
+    /// A fresh challenge, for a key request.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub async fn challenge(&self) -> Result<Vec<u8>, AuthorityError> {
+        #[derive(Deserialize)]
+        struct Challenge {
+            challenge: String,
+        }
+        let answer: Challenge = read(&self.post("/v1/challenges", JSON, Bytes::new()).await?)?;
+        let challenge = statement(&answer.challenge)?;
+        if challenge.len() > MAX_CHALLENGE { Err(AuthorityError::Answer) } else { Ok(challenge) }
+    }
+
+    /// Hands in a key request ([`Identity::key_request`]).
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub async fn attest(&self, request: Vec<u8>) -> Result<Issued, AuthorityError> {
+        #[derive(Deserialize)]
+        struct Said {
+            credential: Option<String>,
+            status: Option<String>,
+            say: Option<String>,
+        }
+        let response = self.post("/v1/credentials", COSE, request.into()).await?;
+        let said: Said = read(&response)?;
+        match (response.status, said.credential, said.status) {
+            (202, ..) => Ok(Issued::Pending { say: plain(&said.say.unwrap_or_default()) }),
+            (200, Some(credential), Some(status)) => {
+                Ok(Issued::Credential { credential: statement(&credential)?, status: statement(&status)? })
+            }
+            _ => Err(AuthorityError::Answer),
+        }
+    }
+
+    /// The latest status or revocation of a credential; unverified, [`Identity::accept_status`]
+    /// checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub async fn status(&self, id: &CredentialId) -> Result<Vec<u8>, AuthorityError> {
+        Ok(self.get(&format!("/v1/statuses/{}", hex::encode(id))).await?.body)
+    }
+
+    async fn get(&self, path: &str) -> Result<RelayResponse, AuthorityError> {
+        self.exchange(Request::get(format!("{}{path}", self.url)).body(Full::default())).await
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> Result<RelayResponse, AuthorityError> {
+        let request = Request::post(format!("{}{path}", self.url));
+        let request = if body.is_empty() { request } else { request.header(CONTENT_TYPE, content_type) };
+        self.exchange(request.body(Full::new(body))).await
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Result<Request<Full<Bytes>>>,
+    ) -> Result<RelayResponse, AuthorityError> {
+        let request = request.map_err(|_| AuthorityError::Url)?;
+        let response = self.https.exchange(request, MAX_ANSWER).await.map_err(AuthorityError::Exchange)?;
+        match response.status {
+            200..300 => Ok(response),
+            status => Err(AuthorityError::Refused { status, title: problem_title(&response) }),
+        }
+    }
+}
+
+/// The same rule as for relays: `http` on loopback only.
+fn check_url(url: &str) -> Option<()> {
+    let url: Uri = url.parse().ok()?;
+    let host = url.host()?.trim_matches(['[', ']']);
+    let loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let encrypted = url.scheme_str() == Some("https") || (url.scheme_str() == Some("http") && loopback);
+    let user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    (encrypted && !user && url.query().is_none()).then_some(())
+}
+
+fn read<'a, T: Deserialize<'a>>(response: &'a RelayResponse) -> Result<T, AuthorityError> {
+    serde_json::from_slice(&response.body).map_err(|_| AuthorityError::Answer)
+}
+
+fn statement(text: &str) -> Result<Vec<u8>, AuthorityError> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| AuthorityError::Answer)
+}
+
+/// What an authority says is shown on terminals: cut, and nothing that could drive one.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_SAY).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_authority_without_tls() {
+        for url in
+            ["http://a.example", "ftp://a.example", "a.example", "https://u@a.example", "https://a/?x", ""]
+        {
+            assert!(matches!(AuthorityClient::new(url, None), Err(AuthorityError::Url)), "{url}");
+        }
+        for url in ["https://a.example", "https://a.example/", "http://127.0.0.1:1", "http://[::1]:1"] {
+            assert!(AuthorityClient::new(url, None).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_an_authority_says_cannot_drive_a_terminal() {
+        assert_eq!(plain("tell\u{1b}[2J them\r\n"), "tell[2J them");
+        assert_eq!(plain(&"a".repeat(1000)).len(), 500);
+    }
+}

@@ -1,0 +1,124 @@
+//! What several commands need: the client of a profile, files, the time.
+
+use super::Failure;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use discreet_client::{
+    AuthorityClient, Client, ClientBuilder, FolderStorage, PolicyStorage, Profile, Timestamp,
+};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Most bytes of a file that is no statement: certificates, answers.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Which directory, and what was seen of it.
+#[derive(Args)]
+pub(crate) struct Directory {
+    /// The profile (TOML): discovery domain, directory key, relays
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: PathBuf,
+    /// Folder that remembers what was seen, to notice rollbacks and new holders. It tells whom you
+    /// looked up
+    /// [default: $XDG_STATE_HOME/discreet or ~/.local/state/discreet]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl Directory {
+    /// A client that remembers whom it looked up.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let storage = FolderStorage::new(state(self.state.as_deref())?);
+        Ok(builder(&self.profile)?.storage(storage).build()?)
+    }
+
+    /// A client for one's own identifier: nothing of that is remembered.
+    pub(crate) fn own_client(&self) -> Result<Client, Failure> {
+        own_client(&self.profile, self.state.as_deref())
+    }
+}
+
+/// As [`Directory::own_client`].
+pub(crate) fn own_client(profile: &Path, folder: Option<&Path>) -> Result<Client, Failure> {
+    let storage = PolicyStorage(FolderStorage::new(state(folder)?));
+    Ok(builder(profile)?.storage(storage).build()?)
+}
+
+/// The profile in a file.
+pub(crate) fn profile(path: &Path) -> Result<(Profile, Option<PathBuf>), Failure> {
+    let refuse = |error| Failure::Profile { path: path.to_owned(), error };
+    let file = Profile::parse(&String::from_utf8_lossy(&read(path)?)).map_err(refuse)?;
+    let profile = Profile::check(&file).map_err(refuse)?;
+    Ok((profile, file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca))))
+}
+
+fn builder(path: &Path) -> Result<ClientBuilder, Failure> {
+    let (profile, ca) = profile(path)?;
+    let builder = Client::builder(profile);
+    Ok(match ca {
+        Some(ca) => builder.ca(read(&ca)?),
+        None => builder,
+    })
+}
+
+/// A client of the authority at `url`; `ca` names a PEM file.
+pub(crate) fn authority(url: &str, ca: Option<&Path>) -> Result<AuthorityClient, Failure> {
+    let ca = match ca {
+        Some(path) => {
+            // The identity file keeps the path, and may be used from another folder.
+            let path = std::path::absolute(path).map_err(|source| file(path, source))?;
+            let pem = read(&path)?;
+            Some((path, pem))
+        }
+        None => None,
+    };
+    Ok(AuthorityClient::new(url, ca)?)
+}
+
+/// A file's content; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let done = if path == Path::new("-") {
+        std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+    };
+    match done {
+        Err(source) => Err(file(path, source)),
+        Ok(_) if bytes.len() as u64 > MAX_FILE => Err(Failure::TooLong { path: path.to_owned() }),
+        Ok(_) => Ok(bytes),
+    }
+}
+
+/// A statement in a file: as it is, or in base64url.
+pub(crate) fn statement(bytes: Vec<u8>) -> Option<Vec<u8>> {
+    // A COSE_Sign1 structure is an array of four, whose first byte is no character of base64url.
+    if bytes.first() == Some(&0x84) { Some(bytes) } else { base64(std::str::from_utf8(&bytes).ok()?) }
+}
+
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).ok()
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp::from_unix(since.map_or(0, |since| since.as_secs()))
+}
+
+fn file(path: &Path, source: std::io::Error) -> Failure {
+    Failure::File { path: path.to_owned(), source }
+}
+
+fn state(folder: Option<&Path>) -> Result<PathBuf, Failure> {
+    folder.map(Path::to_owned).or_else(default_state).ok_or(Failure::NoState)
+}
+
+/// XDG Base Directory Specification; relative values of the variable are to be ignored.
+fn default_state() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set("XDG_STATE_HOME")
+        .or_else(|| Some(set("HOME")?.join(".local/state")))
+        .map(|path| path.join("discreet"))
+}

@@ -1,0 +1,127 @@
+//! How answers look: text for people, one JSON object for scripts.
+//!
+//! Everything printed has passed a parser whose characters cannot drive a terminal.
+
+use discreet_client::{Answer, FoundMapping, Notice, Outcome, Service, Timestamp};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+
+/// Prints an answer for people.
+pub(crate) fn text(answer: &Answer) {
+    let bold = Bold::new();
+    let who = answer.csi.value();
+    match answer.outcome() {
+        Outcome::NoMapping => println!("{who}: no mapping; nobody by this identifier wants to be found here"),
+        Outcome::SeveralMappings => println!("{who}: several mappings, each attested by another authority"),
+        _ => {}
+    }
+    for mapping in &answer.mappings {
+        println!("{who}, attested by {} (tag {}):", bold.of(&mapping.authority), mapping.tag.as_str());
+        if mapping.services.is_empty() {
+            println!("  exists, but lists no service");
+        }
+        for (at, service) in mapping.services.iter().enumerate() {
+            println!(
+                "  {}. {}{}{}",
+                at + 1,
+                bold.of(service.uri.as_str()),
+                thumbprint(service),
+                confirmed(service)
+            );
+        }
+        println!(
+            "  holder since {}, confirmed {}, ask again after {}",
+            date(mapping.holder_since),
+            date(mapping.confirmed_at),
+            date(mapping.fresh_until)
+        );
+    }
+    for notice in &answer.notices {
+        eprintln!("discreet: warning: {}", sentence(notice));
+    }
+}
+
+/// An answer for scripts.
+pub(crate) fn json(answer: &Answer) -> Value {
+    json!({
+        "identifier": answer.csi.uri(),
+        "outcome": name(answer.outcome()),
+        "mappings": answer.mappings.iter().map(mapping).collect::<Vec<_>>(),
+        "notices": answer.notices.iter().map(sentence).collect::<Vec<_>>(),
+    })
+}
+
+/// A failure for scripts.
+pub(crate) fn failure(error: &str, code: u8) -> Value {
+    json!({ "error": error, "code": code })
+}
+
+fn mapping(mapping: &FoundMapping) -> Value {
+    let service = |service: &Service| {
+        json!({
+            "uri": service.uri.as_str(),
+            "provider": service.uri.provider(),
+            "thumbprint": service.thumbprint.map(hex::encode),
+            "confirmed": service.confirmed,
+        })
+    };
+    json!({
+        "authority": mapping.authority,
+        "tag": mapping.tag.as_str(),
+        "services": mapping.services.iter().map(service).collect::<Vec<_>>(),
+        "holder_since": mapping.holder_since.unix(),
+        "confirmed_at": mapping.confirmed_at.unix(),
+        "fresh_until": mapping.fresh_until.unix(),
+    })
+}
+
+fn name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NoMapping => "no_mapping",
+        Outcome::NoService => "no_service",
+        Outcome::OneService => "one_service",
+        Outcome::SeveralServices => "several_services",
+        Outcome::SeveralMappings => "several_mappings",
+    }
+}
+
+fn sentence(notice: &Notice) -> String {
+    match notice {
+        Notice::NewHolder { authority } => format!(
+            "{authority} attests a new holder since you last looked; make sure it is the person you mean"
+        ),
+        Notice::Refused { reason } => format!("another answer was left out: {reason}"),
+        Notice::NewKey { authority } => {
+            format!("the holder has a new key since you last looked, COUNTERSIGNED ({authority})")
+        }
+    }
+}
+
+fn thumbprint(service: &Service) -> String {
+    service.thumbprint.map(|thumbprint| format!("  key {}", hex::encode(thumbprint))).unwrap_or_default()
+}
+
+fn confirmed(service: &Service) -> String {
+    if service.confirmed { format!("  confirmed by {}", service.uri.provider()) } else { String::new() }
+}
+
+/// `YYYY-MM-DD`, UTC.
+pub(crate) fn date(time: Timestamp) -> String {
+    let seconds = i64::try_from(time.unix()).ok();
+    let moment = seconds.and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    moment.map_or_else(|| "beyond the calendar".to_owned(), |moment| moment.date().to_string())
+}
+
+/// Emphasis on terminals that want it (<https://no-color.org>).
+pub(crate) struct Bold(bool);
+
+impl Bold {
+    pub(crate) fn new() -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(std::io::stdout().is_terminal() && !unwanted)
+    }
+
+    pub(crate) fn of(&self, text: &str) -> String {
+        if self.0 { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}

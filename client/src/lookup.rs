@@ -1,0 +1,161 @@
+//! A lookup without I/O: a query becomes a sealed request, its answer a verified [`Answer`].
+
+use crate::answer::{Answer, FoundMapping, Notice};
+use crate::error::{DirectoryError, Error};
+use crate::exchange::{self, RelayResponse, SealError, Sealed};
+use crate::policy::Session;
+use crate::storage::Storage;
+use crate::trust::{self, Judged};
+use discreet_protocol::identifier::{Csi, MimiUri};
+use discreet_protocol::mapping::Tag;
+use discreet_protocol::policy::Policy;
+use discreet_protocol::query::{
+    IdentifierRequest, IdentifierResponse, ResponseCode, Subject, VerifiableMapping, lookup_path,
+};
+use discreet_protocol::time::Timestamp;
+use discreet_protocol::verify::Verified;
+use std::collections::BTreeSet;
+
+/// Whom to look up, and for which purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The identifier.
+    pub csi: Csi,
+    /// The purpose; `None` is the same as `Default`.
+    pub tag: Option<Tag>,
+}
+
+/// A lookup on its way: what opens and judges its answer. Consumed by that.
+pub struct Pending {
+    question: Question,
+    sealed: Sealed,
+}
+
+/// What was asked, and by whose rules the answer is judged.
+struct Question {
+    query: Query,
+    policy: Policy,
+}
+
+/// Seals `query`: the content of the POST, and what its answer is opened with.
+pub(crate) fn seal(session: &Session, query: Query, relay: String) -> Result<(Vec<u8>, Pending), Error> {
+    let request = IdentifierRequest { subject: Subject::Exact(query.csi.clone()), tag: query.tag.clone() };
+    let content = request.encode().ok_or(Error::Prepare("the query cannot be encoded"))?;
+    let sealed = exchange::seal(session, &lookup_path(&session.policy.domain), content, relay);
+    let (body, sealed) = sealed.map_err(|error| match error {
+        SealError::TooLarge { .. } => Error::Prepare("the query does not fit"),
+        SealError::Prepare(why) => Error::Prepare(why),
+    })?;
+    let question = Question { query, policy: session.policy.clone() };
+    Ok((body, Pending { question, sealed }))
+}
+
+impl Pending {
+    /// Opens the relay's response and verifies everything in it, as of `now`.
+    pub(crate) fn finish(
+        self,
+        response: &RelayResponse,
+        storage: &dyn Storage,
+        now: Timestamp,
+    ) -> Result<Answer, Error> {
+        let inner = self.sealed.open(response)?;
+        if inner.status() != 200 {
+            return Err(DirectoryError::Status(inner.status().as_u16()).into());
+        }
+        let answer = IdentifierResponse::decode(inner.body()).map_err(DirectoryError::from)?;
+        let found = self.question.judge(&answer, storage, now)?;
+        let mut mappings = Vec::new();
+        let mut notices: Vec<_> =
+            found.refused.iter().map(|reason| Notice::Refused { reason: *reason }).collect();
+        for Standing { verified, judged, statement } in found.standing {
+            trust::remember(storage, &judged)?;
+            notices.extend(judged.notice);
+            mappings.push(FoundMapping::new(verified, statement, now));
+        }
+        Ok(Answer { csi: self.question.query.csi, mappings, notices })
+    }
+}
+
+impl Question {
+    /// Everything the directory says, held against the policy, the question, and what was seen
+    /// before. A mapping that is refused does not hide another authority's that stands; if none
+    /// stands, the refusal is the answer.
+    fn judge(
+        &self,
+        answer: &IdentifierResponse,
+        storage: &dyn Storage,
+        now: Timestamp,
+    ) -> Result<Found, Error> {
+        match answer.code {
+            ResponseCode::Success if !answer.mappings.is_empty() => {}
+            ResponseCode::NotFound if answer.mappings.is_empty() && answer.uris.is_empty() => {}
+            ResponseCode::Success | ResponseCode::NotFound => {
+                return Err(DirectoryError::Contradiction.into());
+            }
+            _ => return Err(DirectoryError::Unsupported.into()),
+        }
+        let mut found = Found { standing: Vec::new(), refused: Vec::new() };
+        for one in &answer.mappings {
+            let judged = self.verify(one, now).map_err(Error::from).and_then(|verified| {
+                let judged = trust::judge(storage, &self.policy.domain, &verified)?;
+                Ok(Standing { verified, judged, statement: one.mapping().to_vec() })
+            });
+            match judged {
+                Ok(standing) => found.standing.push(standing),
+                Err(Error::Directory(reason)) => found.refused.push(reason),
+                Err(error) => return Err(error),
+            }
+        }
+        match found.refused.first() {
+            Some(reason) if found.standing.is_empty() => Err((*reason).into()),
+            Some(_) => found.without_repeats(),
+            None => found.says(&answer.uris).and_then(Found::without_repeats),
+        }
+    }
+
+    fn verify(&self, one: &VerifiableMapping, now: Timestamp) -> Result<Verified, DirectoryError> {
+        let verifier = self.policy.verifier(now);
+        let found = verifier.verify(one.mapping(), one.status(), Some(&self.query.csi))?;
+        if found.mapping.serve_as_not_found {
+            return Err(DirectoryError::Hidden);
+        }
+        let asked = self.query.tag.as_ref().is_some_and(|tag| *tag == found.mapping.tag);
+        if asked || found.mapping.tag.is_default() { Ok(found) } else { Err(DirectoryError::Tag) }
+    }
+}
+
+/// What stands of an answer, and why the rest does not.
+struct Found {
+    standing: Vec<Standing>,
+    refused: Vec<DirectoryError>,
+}
+
+/// A mapping that stands, and the bytes that say so.
+struct Standing {
+    verified: Verified,
+    judged: Judged,
+    statement: Vec<u8>,
+}
+
+impl Found {
+    /// The URIs beside the mappings must be those of the mappings.
+    fn says(self, uris: &[MimiUri]) -> Result<Self, Error> {
+        let reaches = self.standing.iter().flat_map(|standing| &standing.verified.mapping.reaches);
+        if reaches.map(|reach| &reach.uri).eq(uris) {
+            Ok(self)
+        } else {
+            Err(DirectoryError::Contradiction.into())
+        }
+    }
+
+    /// An identifier has one holder per authority.
+    fn without_repeats(self) -> Result<Self, Error> {
+        let authority = |standing: &Standing| standing.verified.credential.authority.clone();
+        let authorities: BTreeSet<_> = self.standing.iter().map(authority).collect();
+        if authorities.len() == self.standing.len() {
+            Ok(self)
+        } else {
+            Err(DirectoryError::Contradiction.into())
+        }
+    }
+}

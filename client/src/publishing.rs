@@ -1,0 +1,72 @@
+//! Publishing and withdrawing without I/O, in the same frame as a lookup.
+//!
+//! What is sent here has been signed elsewhere ([`crate::Identity`]); this module neither holds nor
+//! needs a key of the user's.
+
+use crate::error::{Error, PublishError};
+use crate::exchange::{self, RelayResponse, SealError, Sealed};
+use crate::policy::Session;
+use bytes::Bytes;
+use discreet_protocol::query::{VerifiableMapping, publish_path, withdraw_path};
+use http::{Response, header::CONTENT_TYPE};
+
+/// What a recipient tells a directory.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// "I am reachable there": a mapping with its status.
+    Publish(VerifiableMapping),
+    /// "I am not, any more": a withdrawal statement.
+    Withdraw(Withdrawal),
+}
+
+/// A withdrawal statement, whole. Its bytes would spell the identifier.
+#[derive(Clone)]
+pub struct Withdrawal(pub Vec<u8>);
+
+/// A change on its way: what opens its answer. Consumed by that.
+pub struct PendingChange(Sealed);
+
+/// Seals `change`: the content of the POST, and what its answer is opened with.
+pub(crate) fn seal(
+    session: &Session,
+    change: &Change,
+    relay: String,
+) -> Result<(Vec<u8>, PendingChange), Error> {
+    let domain = &session.policy.domain;
+    let (path, content) = match change {
+        Change::Publish(mapping) => (publish_path(domain), mapping.encode()),
+        Change::Withdraw(withdrawal) => (withdraw_path(domain), Some(withdrawal.0.clone())),
+    };
+    let content = content.ok_or(Error::Prepare("the mapping cannot be encoded"))?;
+    let (body, sealed) = exchange::seal(session, &path, content, relay).map_err(|error| match error {
+        SealError::TooLarge { size, room } => PublishError::TooLarge { size, room }.into(),
+        SealError::Prepare(why) => Error::Prepare(why),
+    })?;
+    Ok((body, PendingChange(sealed)))
+}
+
+impl PendingChange {
+    /// Opens the relay's response: whether the directory has taken the change in, durably.
+    pub(crate) fn finish(self, response: &RelayResponse) -> Result<(), Error> {
+        Ok(judge(&self.0.open(response)?)?)
+    }
+}
+
+fn judge(inner: &Response<Bytes>) -> Result<(), PublishError> {
+    let content_type = inner.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let title = exchange::title_of(content_type, inner.body());
+    Err(match inner.status().as_u16() {
+        204 => return Ok(()),
+        status @ 400..500 => PublishError::Refused { status, title },
+        status => PublishError::Unavailable { status, title },
+    })
+}
+
+impl std::fmt::Debug for Withdrawal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Withdrawal(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests;
