@@ -101,6 +101,7 @@ impl Gateway {
             max_request_bytes: REQUEST_CONTENT,
             log: &environment.log,
             registry,
+            background: Vec::new(),
         };
         let gateway = Self(Shell::start(shell, handler).await?);
         environment.log.within(|| {

@@ -74,6 +74,7 @@ impl Relay {
             max_request_bytes: config.max_request_bytes,
             log: &environment.log,
             registry,
+            background: Vec::new(),
         };
         let relay = Self(Shell::start(shell, handler).await?);
         environment.log.within(|| {

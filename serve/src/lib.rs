@@ -37,6 +37,6 @@ pub use limits::Limits;
 pub use listen::Listen;
 pub use log::{Log, LogConfig};
 pub use problem::{PROBLEM_JSON, problem, problem_of_type};
-pub use shell::{JoinError, Shell, ShellConfig, StartError};
+pub use shell::{JoinError, Shell, ShellConfig, StartError, Task};
 pub use signal::{hide_panic_payloads, stop_signal};
 pub use upstream::{Upstream, UpstreamConfig, UpstreamError};

@@ -1,6 +1,6 @@
 //! A running server: one way up, one way down.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc};
+use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -10,6 +10,7 @@ use crate::{
     Admin, Limits, Listen, Log,
     accept::{Ended, serve_listener},
     admin::{self, AdminHandler},
+    connection::stopped,
     exchange::{Handler, Server},
     limits::LimitsError,
     listen::{ListenError, bind, loopback_only},
@@ -31,6 +32,25 @@ pub struct ShellConfig<'a> {
     pub log: &'a Log,
     /// The role's metrics; the shell adds its own, under the registry's prefix.
     pub registry: Registry,
+    /// What the role does besides answering.
+    pub background: Vec<Task>,
+}
+
+/// Work that goes on beside the answering: the shell owns it, gives it the role's log, and drops it
+/// at a stop. It may end by itself; if it panics, the server ends with [`JoinError::Panicked`].
+pub struct Task(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Task {
+    /// Takes over `work`. Where it is dropped, at an `await`, nothing may be left half done.
+    pub fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Box::pin(work))
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Task(…)")
+    }
 }
 
 /// Why a server did not start.
@@ -69,6 +89,7 @@ pub struct Shell {
     // Sets of one task, because dropping a set aborts and dropping a handle does not.
     serving: JoinSet<Ended>,
     serving_admin: JoinSet<Ended>,
+    background: JoinSet<()>,
     log: Log,
 }
 
@@ -96,6 +117,7 @@ impl Shell {
             stop_admin: watch::Sender::new(false),
             serving: JoinSet::new(),
             serving_admin: JoinSet::new(),
+            background: JoinSet::new(),
             log: config.log.clone(),
         };
         let server =
@@ -103,6 +125,9 @@ impl Shell {
         shell.serving.spawn(serve_listener(listener, tls, Arc::new(server), shell.stop.subscribe()));
         if let Some(listener) = admin {
             shell.spawn_admin(listener, registry);
+        }
+        for task in config.background {
+            shell.spawn_background(task);
         }
         Ok(shell)
     }
@@ -132,6 +157,7 @@ impl Shell {
         let served = last(&mut self.serving).await;
         self.stop_admin.send_replace(true);
         let admin = last(&mut self.serving_admin).await;
+        let background = all_of(&mut self.background).await;
         if let Ok(Ended { cut_off: connections @ 1.., .. }) = served {
             self.log.within(|| tracing::warn!(connections, "cut off at the drain deadline"));
         }
@@ -140,20 +166,32 @@ impl Shell {
                 return Err(JoinError::Panicked);
             }
         }
-        Ok(())
+        background
     }
 
     /// Serves until `stop` resolves, then drains. The story of every `main`.
     ///
     /// # Errors
     ///
-    /// As [`Shell::join`]; at once, without waiting for `stop`, if the server itself ends.
+    /// As [`Shell::join`]; at once, without waiting for `stop`, if the server itself ends or a
+    /// background task panics.
     pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
         tokio::select! {
             () = stop => self.shutdown(),
             ended = last(&mut self.serving) => return ended.and(Err(JoinError::Panicked)),
+            () = panicked(&mut self.background) => return Err(JoinError::Panicked),
         }
         self.join().await
+    }
+
+    fn spawn_background(&mut self, Task(work): Task) {
+        let stop = self.stop.subscribe();
+        self.background.spawn(self.log.attach(async move {
+            tokio::select! {
+                () = stopped(stop) => {}
+                () = work => {}
+            }
+        }));
     }
 
     fn spawn_admin(&mut self, listener: TcpListener, registry: Registry) {
@@ -182,4 +220,23 @@ async fn bind_admin(admin: &Admin) -> Result<Option<TcpListener>, StartError> {
 /// The end of the one task in `set`, or of none.
 async fn last(set: &mut JoinSet<Ended>) -> Result<Ended, JoinError> {
     set.join_next().await.unwrap_or_else(|| Ok(Ended::default())).map_err(|_| JoinError::Panicked)
+}
+
+/// Waits for the end of all tasks in `set`, which have been told to stop.
+async fn all_of(set: &mut JoinSet<()>) -> Result<(), JoinError> {
+    let mut ended = Ok(());
+    while let Some(task) = set.join_next().await {
+        ended = ended.and(task.map_err(|_| JoinError::Panicked));
+    }
+    ended
+}
+
+/// Resolves once a task in `set` has panicked.
+async fn panicked(set: &mut JoinSet<()>) {
+    while let Some(task) = set.join_next().await {
+        if task.is_err() {
+            return;
+        }
+    }
+    std::future::pending().await
 }

@@ -85,6 +85,7 @@ impl Setup {
             max_request_bytes: 65_536,
             log: &log,
             registry: Registry::default(),
+            background: Vec::new(),
         };
         let shell = Shell::start(config, gateway.clone()).await.unwrap();
         let (clock, log) = (Clock::manual(1_700_000_000), LogBuffer::default());

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use discreet_serve::{
-    Admin, Handler, Limits, Listen, LogConfig, Shell, ShellConfig, StartError, UpstreamConfig,
+    Admin, Handler, Limits, Listen, LogConfig, Shell, ShellConfig, StartError, Task, UpstreamConfig,
     log::LogBuffer, upstream::Upstream,
 };
 use http::{Request, Response};
@@ -40,6 +40,10 @@ impl Default for Config {
 
 impl Config {
     pub(crate) async fn start(&self, handler: Echo) -> Result<Shell, StartError> {
+        self.start_with(handler, Vec::new()).await
+    }
+
+    pub(crate) async fn start_with(&self, handler: Echo, background: Vec<Task>) -> Result<Shell, StartError> {
         let config = ShellConfig {
             listen: &self.listen,
             admin: &self.admin,
@@ -47,6 +51,7 @@ impl Config {
             max_request_bytes: 1024,
             log: &self.log.log(&LogConfig::default()),
             registry: Registry::with_prefix("test"),
+            background,
         };
         Shell::start(config, handler).await
     }

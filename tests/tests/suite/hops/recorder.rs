@@ -103,6 +103,7 @@ async fn start(listen: &Listen, hop: Hop) -> Shell {
         max_request_bytes: 65_536,
         log: &LogBuffer::default().log(&LogConfig::default()),
         registry: Default::default(),
+        background: Vec::new(),
     };
     Shell::start(config, hop).await.unwrap()
 }

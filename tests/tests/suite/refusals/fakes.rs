@@ -49,6 +49,7 @@ impl Fake {
             max_request_bytes: 65_536,
             log: &LogBuffer::default().log(&LogConfig::default()),
             registry: Default::default(),
+            background: Vec::new(),
         };
         let script = Script(answer, Arc::clone(&asked));
         Self { shell: Shell::start(config, script).await.unwrap(), asked }
