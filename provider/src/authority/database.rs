@@ -1,0 +1,283 @@
+//! The authority's own record: SQLite, one file of mode 0600, WAL, `synchronous=FULL`.
+//!
+//! It names the provider's users in clear: who holds which identifier is what an authority attests.
+//! Commands may use it while the service runs; writers wait for each other.
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// "dsca": marks the file as ours (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x6473_6361;
+/// Format of the tables (`PRAGMA user_version`).
+const FORMAT: i64 = 1;
+/// How long a writer waits for another process's write, such as a command of the operator.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who holds what, which credentials stand, what was proved, and who waits for a proof.
+///
+/// `number` and `seq` differ: the first is the order of issue, the second the order of the feed,
+/// where each new status or revocation goes to the end.
+const TABLES: &str = "
+CREATE TABLE holders (
+    csi TEXT PRIMARY KEY, key BLOB NOT NULL, proved_at INTEGER NOT NULL,
+    holder_since INTEGER NOT NULL, void_since INTEGER
+) WITHOUT ROWID;
+CREATE TABLE credentials (
+    number INTEGER PRIMARY KEY, cti BLOB NOT NULL UNIQUE, csi TEXT NOT NULL, key BLOB NOT NULL,
+    expires INTEGER NOT NULL, revoked INTEGER NOT NULL, statement BLOB NOT NULL,
+    standing BLOB NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL UNIQUE
+);
+CREATE INDEX credentials_csi ON credentials (csi);
+CREATE INDEX credentials_at ON credentials (revoked, at);
+CREATE INDEX credentials_expires ON credentials (expires);
+CREATE TABLE proofs (
+    ticket BLOB PRIMARY KEY, csi TEXT NOT NULL, account TEXT NOT NULL, proved_at INTEGER NOT NULL,
+    made INTEGER NOT NULL, spent BLOB
+) WITHOUT ROWID;
+CREATE TABLE enrolments (
+    ticket BLOB PRIMARY KEY, code TEXT NOT NULL UNIQUE, csi TEXT NOT NULL, since INTEGER NOT NULL,
+    answers INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE feed (last INTEGER NOT NULL);
+INSERT INTO feed VALUES (0);
+";
+
+/// Why the authority's database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// There is none. None is made silently: with an empty one, everybody's holder would be forgotten.
+    #[error("the database {} is missing; restore it from its backup or, for a new authority, run `discreet-provider init`", path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The file is damaged, or somebody else's.
+    #[error("{} is damaged, or no database of an authority: {reason}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: rusqlite::Error,
+    },
+    /// The file is of another version.
+    #[error("{} has format {found}, this program knows {FORMAT}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// The disk is full. Nothing was changed.
+    #[error("the disk of {} is full; nothing was changed", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be used for another reason.
+    #[error("cannot use the database {}: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: rusqlite::Error,
+    },
+}
+
+/// An open database.
+pub(crate) struct Database {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Database {
+    /// Opens the database at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, DatabaseError> {
+        if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
+            return Err(DatabaseError::Missing { path: path.to_owned() });
+        }
+        Self::prepare(path)
+    }
+
+    /// As [`Database::open`], but makes it if there is none.
+    pub(crate) fn create(path: &Path) -> Result<Self, DatabaseError> {
+        create_private(path).map_err(|error| {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            failure(path, rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+        })?;
+        Self::prepare(path)
+    }
+
+    fn prepare(path: &Path) -> Result<Self, DatabaseError> {
+        let fail = |reason| failure(path, reason);
+        // Not SQLITE_OPEN_CREATE: a file that disappears meanwhile is not made anew.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+        ensure_tables(&mut connection).map_err(fail)?;
+        let format = pragma(&connection, "user_version").map_err(fail)?;
+        if pragma(&connection, "application_id").map_err(fail)? != APPLICATION_ID {
+            let reason = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+            return Err(fail(rusqlite::Error::SqliteFailure(reason, None)));
+        }
+        if format != FORMAT {
+            return Err(DatabaseError::Format { path: path.to_owned(), found: format });
+        }
+        synchronise(&connection).map_err(fail)?;
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
+    }
+
+    /// Reads.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, DatabaseError> {
+        // A thread that panicked while holding the lock left no half-done change: SQLite rolls it back.
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&connection).map_err(|reason| failure(&self.path, reason))
+    }
+
+    /// Changes, all or nothing, durable on return. An `Err` inside the `Ok` changes nothing, too.
+    pub(crate) fn write<T, E>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T, E>>,
+    ) -> Result<Result<T, E>, DatabaseError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let apply = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let changed = change(&transaction)?;
+            if changed.is_ok() {
+                transaction.commit()?;
+            }
+            Ok(changed)
+        };
+        apply().map_err(|reason| failure(&self.path, reason))
+    }
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// In one transaction, so that of two commands that start at once one makes the tables.
+fn ensure_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    transaction.commit()
+}
+
+fn synchronise(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    // FULL is 2. A file system without shared memory refuses WAL.
+    if mode != "wal" || pragma(connection, "synchronous")? != 2 {
+        let reason = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        let message = Some("its disk supports neither WAL nor full synchronisation".to_owned());
+        return Err(rusqlite::Error::SqliteFailure(reason, message));
+    }
+    Ok(())
+}
+
+/// Creates the file with mode 0600 before SQLite would create it with the process's umask. SQLite
+/// gives its `-wal` and `-shm` files the mode of the main file.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn failure(path: &Path, reason: rusqlite::Error) -> DatabaseError {
+    let path = path.to_owned();
+    match reason.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DatabaseError::Corrupt { path, reason },
+        Some(ErrorCode::DiskFull) => DatabaseError::Full { path },
+        _ => DatabaseError::Unusable { path, reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_is_made_silently() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.db");
+        assert!(matches!(Database::open(&path), Err(DatabaseError::Missing { .. })));
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Database::open(&path), Err(DatabaseError::Missing { .. })));
+        drop(Database::create(&path).unwrap());
+        assert!(Database::open(&path).is_ok());
+    }
+
+    #[test]
+    fn rejects_what_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.db");
+        std::fs::write(&path, "not a database, but long enough to be taken for one ".repeat(40)).unwrap();
+        assert!(matches!(Database::open(&path), Err(DatabaseError::Corrupt { .. })));
+        let other = folder.path().join("other.db");
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        assert!(matches!(Database::open(&other), Err(DatabaseError::Corrupt { .. })));
+        let later = folder.path().join("later.db");
+        drop(Database::create(&later).unwrap());
+        Connection::open(&later).unwrap().pragma_update(None, "user_version", 2).unwrap();
+        assert!(matches!(Database::open(&later), Err(DatabaseError::Format { found: 2, .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_files_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let change = |connection: &Transaction<'_>| {
+            connection.execute("UPDATE feed SET last = 1", []).map(Ok::<_, ()>)
+        };
+        database.write(change).unwrap().unwrap();
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+        assert!(files.len() >= 2, "the database and its log");
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
+        }
+    }
+
+    #[test]
+    fn a_change_that_is_refused_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let change = |connection: &Transaction<'_>| {
+            connection.execute("UPDATE feed SET last = 9", []).map(|_| Err::<(), _>("refused"))
+        };
+        assert_eq!(database.write(change).unwrap(), Err("refused"));
+        let last = |connection: &Connection| {
+            connection.query_row("SELECT last FROM feed", [], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(database.read(last).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let few = |connection: &Connection| connection.pragma_update(None, "max_page_count", 1);
+        database.read(few).unwrap();
+        let change = |connection: &Transaction<'_>| {
+            let fill = "INSERT INTO enrolments VALUES (zeroblob(1000000), '', '', 0, 0)";
+            connection.execute(fill, []).map(Ok::<_, ()>)
+        };
+        assert!(matches!(database.write(change), Err(DatabaseError::Full { .. })));
+        let count = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM enrolments", [], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(database.read(count).unwrap(), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! The provider's HTTP interface.
+//!
+//! | request | by | answer |
+//! |---|---|---|
+//! | `GET /v1/authority` | anybody | `{"name", "key"}` |
+//! | `POST /v1/enrolments` `{"identifier"}` | a user | `{"ticket", "code", "say"}`; the code is empty if it comes another way |
+//! | `POST /v1/enrolments/answer` `{"ticket", "answer"}` | a user | 204 |
+//! | `POST /v1/challenges` | a user | `{"challenge"}` |
+//! | `POST /v1/credentials`, a `KeyRequest` | a user | `{"credential", "status"}`, or 202 `{"say"}` |
+//! | `GET /v1/statuses?after=N` | resolvers | a page of the feed |
+//! | `GET /v1/statuses/{cti}` | a user | a status or revocation |
+//! | `POST /v1/proofs` `{"account", "identifier", "proved_at"}` | the operator | `{"ticket"}` |
+//! | `GET /v1/enrolments` | the operator | `[{"code", "identifier", "since"}]` |
+//! | `POST /v1/confirmations` `{"code", "account"}` | the operator | 204 |
+//! | `POST /v1/revocations` `{"identifier"}` | the operator | 204 |
+//!
+//! Errors are problem documents (RFC 9457) with sentences of ours; nothing that was sent is repeated.
+
+mod answer;
+mod operation;
+
+use crate::authority::Authority;
+use crate::metrics::{Metrics, Operation, Outcome};
+use crate::operator::Token;
+use answer::{Refusal, not_allowed};
+use bytes::Bytes;
+use discreet_serve::{Handler, problem};
+use http::{Method, Request, Response, StatusCode};
+use std::sync::Arc;
+
+/// Answers requests.
+pub(crate) struct ProviderHandler {
+    authority: Arc<Authority>,
+    token: Token,
+    metrics: Metrics,
+}
+
+impl ProviderHandler {
+    pub(crate) fn new(authority: Arc<Authority>, token: Token, metrics: Metrics) -> Self {
+        Self { authority, token, metrics }
+    }
+}
+
+impl Handler for ProviderHandler {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let operation = match route(request.method(), request.uri().path()) {
+            Ok(operation) => operation,
+            Err(Some(methods)) => return not_allowed(methods),
+            Err(None) => return problem(StatusCode::NOT_FOUND, "no such resource"),
+        };
+        let answered = if is_operators(operation) && !self.token.opens(request.headers()) {
+            Err(Refusal::Unauthorized)
+        } else {
+            let authority = Arc::clone(&self.authority);
+            // The database blocks, and so may a way of proving.
+            let work = move || operation::perform(&authority, operation, &request);
+            match tokio::task::spawn_blocking(work).await {
+                Ok(answered) => answered,
+                // The shell answers and counts it.
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => Err(Refusal::Internal),
+            }
+        };
+        let response = answered.unwrap_or_else(Refusal::into_response);
+        let outcome = match response.status().as_u16() {
+            ..400 => Outcome::Done,
+            400..500 => Outcome::Refused,
+            500.. => Outcome::Failed,
+        };
+        self.metrics.count(operation, outcome);
+        response
+    }
+}
+
+/// Which operation a request asks for; the methods of the resource if it has others.
+fn route(method: &Method, path: &str) -> Result<Operation, Option<&'static str>> {
+    let get = matches!(*method, Method::GET | Method::HEAD);
+    let post = *method == Method::POST;
+    match path {
+        "/v1/authority" if get => Ok(Operation::Describe),
+        "/v1/enrolments" if post => Ok(Operation::Enrol),
+        "/v1/enrolments" if get => Ok(Operation::Pending),
+        "/v1/enrolments/answer" if post => Ok(Operation::Answer),
+        "/v1/challenges" if post => Ok(Operation::Challenge),
+        "/v1/credentials" if post => Ok(Operation::Issue),
+        "/v1/statuses" if get => Ok(Operation::Feed),
+        "/v1/proofs" if post => Ok(Operation::Prove),
+        "/v1/confirmations" if post => Ok(Operation::Confirm),
+        "/v1/revocations" if post => Ok(Operation::Revoke),
+        "/v1/authority" | "/v1/statuses" => Err(Some("GET, HEAD")),
+        "/v1/enrolments" => Err(Some("GET, HEAD, POST")),
+        "/v1/enrolments/answer"
+        | "/v1/challenges"
+        | "/v1/credentials"
+        | "/v1/proofs"
+        | "/v1/confirmations"
+        | "/v1/revocations" => Err(Some("POST")),
+        _ if path.starts_with(operation::STATUS_PREFIX) => {
+            if get {
+                Ok(Operation::Status)
+            } else {
+                Err(Some("GET, HEAD"))
+            }
+        }
+        _ => Err(None),
+    }
+}
+
+fn is_operators(operation: Operation) -> bool {
+    matches!(operation, Operation::Prove | Operation::Pending | Operation::Confirm | Operation::Revoke)
+}
