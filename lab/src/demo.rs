@@ -95,12 +95,12 @@ fn tamper(net: &Net, csi: &Csi) -> Result<()> {
     let (_, directory) = net.directory()?;
     let mut record = directory.record(csi)?;
     let entry = record.value.entries.pop().context("the number should be in the directory")?;
-    let mut bytes = entry.bytes;
+    let mut bytes = entry.statement;
     let (from, to) = (b"mimi://b.example", b"mimi://x.example");
     let at = bytes.windows(from.len()).position(|window| window == from).context("no service to swap")?;
     bytes.splice(at..at + from.len(), to.iter().copied());
-    record.value = Record { entries: vec![Entry::read(bytes)?] };
-    directory.apply(&[Change::Record(csi.clone(), record)])?;
+    record.value = Record { entries: vec![Entry::read(bytes)?], ..Record::new(csi.clone()) };
+    directory.apply(&[Change::Record(record)])?;
     Ok(())
 }
 

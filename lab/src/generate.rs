@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use tests::World;
+use tests::world::Person;
 
 /// Mappings signed at once.
 const CHUNK: usize = 8192;
@@ -92,29 +93,42 @@ fn write_lines(
     count: u64,
     mut write: impl FnMut(String) -> Result<()>,
 ) -> Result<()> {
+    people(world, seed, count, CHUNK, |people| {
+        let signed: Vec<_> = people.par_iter().map(Person::line).collect();
+        signed.into_iter().try_for_each(&mut write)
+    })
+}
+
+/// `count` people of `world`, up to `chunk` at once.
+pub(crate) fn people(
+    world: &World,
+    seed: u64,
+    count: u64,
+    chunk: usize,
+    mut each: impl FnMut(&[Person]) -> Result<()>,
+) -> Result<()> {
     let mut numbers = Numbers::new(seed).zip(0..count);
     loop {
-        let chunk: Vec<_> = numbers.by_ref().take(CHUNK).collect();
-        if chunk.is_empty() {
+        let people: Vec<_> =
+            numbers.by_ref().take(chunk).map(|(csi, index)| person(world, &csi, index)).collect();
+        if people.is_empty() {
             return Ok(());
         }
-        let signed: Vec<_> = chunk.par_iter().map(|(csi, index)| line(world, csi, *index)).collect();
-        signed.into_iter().try_for_each(&mut write)?;
+        each(&people)?;
     }
 }
 
 /// Most people have one service, every fifth has three, every twentieth lists nobody. The two
 /// authorities take turns.
-fn line(world: &World, csi: &Csi, index: u64) -> String {
+fn person(world: &World, csi: &Csi, index: u64) -> Person {
     let person = world.person(csi, usize::from(index % 2 == 1));
-    let person = match index % 20 {
+    match index % 20 {
         19 => person.reaches(&[]),
         4 | 9 | 14 => {
             person.reaches(&["mimi://b.example/u/first", "mimi://c.example/u/second", "mimi://d.example"])
         }
         _ => person,
-    };
-    person.line()
+    }
 }
 
 fn write_new(path: &PathBuf, text: &str) -> Result<()> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 mod demo;
 mod generate;
 mod numbers;
+mod rates;
 mod up;
 mod view;
 
@@ -24,6 +25,8 @@ enum Command {
     Demo,
     /// Write two authorities, a directory key and signed mappings, ready for import
     Generate(generate::Options),
+    /// Measure imports against what the signatures alone allow, and how fast statuses are signed
+    Rates(rates::Options),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
     Up(up::Options),
 }
@@ -34,6 +37,7 @@ async fn main() -> Result<()> {
     match Options::parse().command {
         Command::Demo => demo::run().await,
         Command::Generate(options) => generate::run(&options),
+        Command::Rates(options) => rates::run(&options),
         Command::Up(options) => up::run(&options).await,
     }
 }

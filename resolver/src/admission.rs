@@ -1,30 +1,47 @@
-//! Which mappings a record takes in, once the chain of each has been verified: the rules of
-//! design §6 on authorities, holders, tags and serials, and what fits into an answer.
+//! Which mappings a record takes in, and which it lets go, once the chain of each has been verified:
+//! the rules of design §6, one function each.
+//!
+//! | module | rule |
+//! |---|---|
+//! | `revoked` | what its authority has revoked is not taken in |
+//! | `withdrawn` | nor is what its holder has withdrawn |
+//! | `holders` | under one authority the later proof counts; ties refuse; other authorities stand beside |
+//! | `serials` | of one key and tag the higher serial counts |
+//! | `tags` | a tag needs a `Default` beside it |
+//! | `size` | a record fits into its row, and each answer into its frame |
+//! | `withdrawal` | what a withdrawal takes away, and the tombstone it leaves |
 
-use crate::record::{Entry, RECORD_SIZE, Record};
+use crate::record::{Entry, Holdings, Record, Signed, Standing};
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::mapping::Tag;
+use discreet_protocol::time::Timestamp;
 
-/// Most bytes of mappings, statuses and URIs in one answer. An Encapsulated Response has 8192
-/// bytes; this leaves room for framing and for a transparency proof of about 1.5 KB.
-pub const MAX_ANSWER: usize = 6400;
-/// What one mapping adds to an answer beside its own bytes and its URIs: its status, and lengths.
-const ANSWER_OVERHEAD: usize = 180;
-/// What a sealed record loses to nonce, tag and framing.
-const RECORD_OVERHEAD: usize = 64;
+mod holders;
+mod revoked;
+mod serials;
+mod size;
+mod tags;
+mod withdrawal;
+mod withdrawn;
 
-/// What became of a mapping.
+pub use size::MAX_ANSWER;
+pub(crate) use withdrawal::bury;
+pub use withdrawal::{erase, withdraw};
+
+/// What became of a mapping or a withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// It is new.
+    /// The mapping is new.
     Added,
     /// It took the place of an earlier one.
     Replaced,
     /// It was there already.
     Unchanged,
+    /// What was published is withdrawn.
+    Withdrawn,
 }
 
-/// Why a mapping was not taken in.
+/// Why something was not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The same key has published a higher serial for this tag.
@@ -37,113 +54,82 @@ pub enum Refused {
     #[error("the directory holds another mapping of this holder with the same serial")]
     SameSerial,
     /// Another key has proved control of the identifier later, or at the same moment.
-    #[error("the directory holds a mapping by a key that proved the identifier later, or at the same time")]
+    #[error("another key has proved the identifier later than this one, or at the same time")]
     LaterHolder,
+    /// The same key has withdrawn it.
+    #[error("the holder has withdrawn this mapping; publish again with a higher serial")]
+    Withdrawn,
+    /// The authority has revoked the credential.
+    #[error("the authority has revoked the credential; get a new one and publish again")]
+    Revoked,
     /// A tag without `Default`.
     #[error("a mapping for another tag needs one for Default first")]
     NoDefault,
+    /// `Default` withdrawn while other tags stand.
+    #[error("the mapping for Default cannot go while others stand; withdraw those first, or all at once")]
+    DefaultNeeded,
     /// The record or an answer would exceed its size.
     #[error("the mappings of this identifier would not fit into one answer")]
     TooLarge,
 }
 
-/// Takes `new` into `record`, or says why not; then the record is as before.
-pub fn admit(record: &mut Record, new: Entry) -> Result<Admitted, Refused> {
-    if record.entries.iter().any(|entry| entry.bytes == new.bytes) {
+/// Takes `new` into what is held, or says why not; then all is as before. `standing`: the latest word
+/// kept about its credential.
+pub fn admit(
+    held: &mut Holdings,
+    new: &Signed,
+    standing: Option<&Standing>,
+    now: Timestamp,
+) -> Result<Admitted, Refused> {
+    revoked::check(standing)?;
+    if held.entries.iter().any(|entry| entry.statement == new.statement) {
         return Ok(Admitted::Unchanged);
     }
-    if record.entries.iter().any(|held| displaces_nobody(held, &new)) {
-        return Err(Refused::LaterHolder);
-    }
-    if let Some(held) = record.entries.iter().find(|held| same_slot(held, &new)) {
-        match new.mapping.serial.cmp(&held.mapping.serial) {
-            std::cmp::Ordering::Less => return Err(Refused::Superseded),
-            std::cmp::Ordering::Equal => return Err(Refused::SameSerial),
-            std::cmp::Ordering::Greater => {}
-        }
-        if new.credential.proved_at < held.credential.proved_at {
-            return Err(Refused::OlderCredential);
-        }
-    }
-    let mut changed = record.clone();
-    changed.entries.retain(|held| !gives_way(held, &new));
-    let outcome =
-        if changed.entries.len() < record.entries.len() { Admitted::Replaced } else { Admitted::Added };
-    changed.entries.push(new);
-    check_default(&changed)?;
-    check_size(&changed)?;
-    *record = changed;
-    Ok(outcome)
+    withdrawn::check(&held.tombstones, new)?;
+    holders::check(held, new)?;
+    serials::check(held, new)?;
+    let mut changed = held.clone();
+    drop_expired(&mut changed, now);
+    let before = changed.entries.len();
+    changed.entries.retain(|entry| !serials::gives_way(entry, new) && !holders::gives_way(entry, new));
+    let replaced = changed.entries.len() < before;
+    changed.entries.push(new.clone());
+    tags::check(&changed, new)?;
+    size::check(&mut changed)?;
+    *held = changed;
+    Ok(if replaced { Admitted::Replaced } else { Admitted::Added })
 }
 
-fn same_authority(one: &Entry, other: &Entry) -> bool {
-    one.credential.authority == other.credential.authority
-}
-
-/// Authority, key and tag are the same: the serial decides.
-fn same_slot(held: &Entry, new: &Entry) -> bool {
-    same_authority(held, new)
-        && held.credential.holder == new.credential.holder
-        && held.mapping.tag == new.mapping.tag
-}
-
-/// Under one authority another key must have proved the identifier later; ties refuse.
-fn displaces_nobody(held: &Entry, new: &Entry) -> bool {
-    same_authority(held, new)
-        && held.credential.holder != new.credential.holder
-        && new.credential.proved_at <= held.credential.proved_at
-}
-
-/// A new holder takes the place of all mappings of the one before him, under one authority.
-fn gives_way(held: &Entry, new: &Entry) -> bool {
-    same_slot(held, new) || (same_authority(held, new) && held.credential.holder != new.credential.holder)
-}
-
-fn check_default(record: &Record) -> Result<(), Refused> {
-    let has_default = |entry: &Entry| {
-        record.entries.iter().any(|other| same_authority(entry, other) && other.mapping.tag.is_default())
-    };
-    if record.entries.iter().all(has_default) { Ok(()) } else { Err(Refused::NoDefault) }
-}
-
-fn check_size(record: &Record) -> Result<(), Refused> {
-    if record.encode().len() + RECORD_OVERHEAD > RECORD_SIZE {
-        return Err(Refused::TooLarge);
-    }
-    let fits = |entry: &Entry| answer_size(record, &entry.mapping.tag) <= MAX_ANSWER;
-    if record.entries.iter().all(fits) { Ok(()) } else { Err(Refused::TooLarge) }
-}
-
-/// Bytes of the answer to a sender who asks for `tag`.
-fn answer_size(record: &Record, tag: &Tag) -> usize {
-    let entries = select(record, tag).into_iter();
-    entries
-        .map(|entry| {
-            let uris = entry.mapping.reaches.iter().map(|reach| reach.uri.as_str().len() + 2);
-            entry.bytes.len() + ANSWER_OVERHEAD + uris.sum::<usize>()
-        })
-        .sum()
-}
-
-/// What a sender gets who asks for `tag`: from each authority the mapping for that tag, or the
-/// one for `Default`.
-pub fn select<'a>(record: &'a Record, tag: &Tag) -> Vec<&'a Entry> {
+/// What a sender gets who asks for `tag`, by authority: the mapping for that tag, and the one for
+/// `Default`, to be taken if the first is void or not there.
+pub fn choices<'a>(record: &'a Record, tag: &Tag) -> Vec<[Option<&'a Entry>; 2]> {
     let mut authorities: Vec<&Domain> = Vec::new();
+    let mut choices: Vec<[Option<&Entry>; 2]> = Vec::new();
     for entry in &record.entries {
-        if !authorities.contains(&&entry.credential.authority) {
-            authorities.push(&entry.credential.authority);
+        if !authorities.contains(&&entry.authority) {
+            authorities.push(&entry.authority);
+            choices.push([None, None]);
+        }
+        let at = authorities.iter().position(|authority| **authority == entry.authority);
+        if let Some([asked, default]) = at.and_then(|at| choices.get_mut(at)) {
+            if entry.tag == *tag {
+                *asked = Some(entry);
+            } else if entry.tag.is_default() {
+                *default = Some(entry);
+            }
         }
     }
-    let of = |authority: &Domain, wanted: &dyn Fn(&Tag) -> bool| {
-        record
-            .entries
-            .iter()
-            .find(|entry| entry.credential.authority == *authority && wanted(&entry.mapping.tag))
-    };
-    let chosen = authorities
-        .into_iter()
-        .map(|authority| of(authority, &|have| have == tag).or_else(|| of(authority, &Tag::is_default)));
-    chosen.flatten().collect()
+    choices
+}
+
+/// Whoever writes a record tidies it up.
+fn drop_expired(held: &mut Holdings, now: Timestamp) {
+    held.entries.retain(|entry| now < entry.void_from());
+    held.tombstones.retain(|tombstone| now < tombstone.until);
+}
+
+fn same_authority(one: &Signed, other: &Signed) -> bool {
+    one.credential.authority == other.credential.authority
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
-//! The commands of `discreet-resolver`, their progress bars and exit codes.
+//! The commands of `discreet-resolver` and their exit codes: one file a command.
 
-use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 use discreet_protocol::time::Timestamp;
-use discreet_resolver::directory::Directory;
-use discreet_resolver::import::{LineError, Observer, Summary};
-use discreet_resolver::rules::Rules;
-use discreet_resolver::{Config, export, import};
-use discreet_serve::{Clock, config, secret::create_secret};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use discreet_resolver::Config;
+use discreet_serve::{Clock, config};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+mod backup;
+mod export;
+mod import;
+mod init;
+mod output;
+mod repepper;
+mod subject;
 
 /// Lines were refused; the others are in the directory.
 const REFUSED: u8 = 1;
@@ -50,6 +51,50 @@ enum Action {
         #[arg(default_value = "-")]
         file: PathBuf,
     },
+    /// Copy the directory as it is now, also while it is served
+    ///
+    /// The copy is sealed under the pepper. It holds no tombstone journal: keep that one, the latest, in
+    /// its place.
+    Backup {
+        /// The copy; it must not exist, and is made readable by you alone
+        file: PathBuf,
+    },
+    /// Put a backup in the directory's place; nobody may have the directory open
+    ///
+    /// Who withdrew since the backup was made stays withdrawn: the tombstone journal says so, and must
+    /// be in its place.
+    Restore {
+        /// The backup; it stays as it is
+        file: PathBuf,
+        /// Keep the directory that is there as `….before-restore`, instead of refusing
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Seal everything under a new pepper; nobody may have the directory open
+    ///
+    /// May be interrupted, and is finished by running it again; until then nothing else opens the
+    /// directory. Earlier backups stay sealed under the old pepper: make a new one.
+    Repepper,
+    /// What is held about one person
+    #[command(subcommand)]
+    Subject(Subject),
+}
+
+#[derive(Subcommand)]
+enum Subject {
+    /// Write everything held about an identifier, as lines that `import` reads
+    Export {
+        /// As a URI: `tel:+14155550123`, `mailto:alice@a.example`; `-` reads it from standard input
+        identifier: String,
+        /// The file, made readable by you alone; `-` writes standard output
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Take away everything held about an identifier, for good: no earlier export brings it back
+    Erase {
+        /// As a URI: `tel:+14155550123`, `mailto:alice@a.example`; `-` reads it from standard input
+        identifier: String,
+    },
 }
 
 /// Why the command ended early, with its exit code.
@@ -69,121 +114,27 @@ fn failed(error: impl Into<anyhow::Error>) -> Failure {
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
     let mut config: Config = config::load(&command.config).map_err(usage)?;
     config.resolve(config::folder(&command.config));
+    let open = || discreet_resolver::open(&config).map_err(usage);
     match &command.action {
-        Action::Init => init(&config),
+        Action::Init => init::run(&config),
         Action::Import { file } => {
-            let (rules, directory) = discreet_resolver::open(&config).map_err(usage)?;
-            run_import(&rules, &directory, file)
+            open().and_then(|(rules, directory)| import::run(&rules, &directory, file))
         }
-        Action::Export { file } => {
-            let (_, directory) = discreet_resolver::open(&config).map_err(usage)?;
-            run_export(&directory, file)
+        Action::Export { file } => open().and_then(|(_, directory)| export::run(&directory, file)),
+        Action::Backup { file } => backup::backup(&config, file),
+        Action::Restore { file, replace } => backup::restore(&config, file, *replace),
+        Action::Repepper => repepper::run(&config),
+        Action::Subject(Subject::Export { identifier, file }) => {
+            let csi = subject::identifier(identifier)?;
+            open().and_then(|(_, directory)| subject::export(&directory, &csi, file))
+        }
+        Action::Subject(Subject::Erase { identifier }) => {
+            let csi = subject::identifier(identifier)?;
+            open().and_then(|(_, directory)| subject::erase(&directory, &csi))
         }
     }
 }
 
-fn init(config: &Config) -> Result<ExitCode, Failure> {
-    Rules::load(&config.rules).map_err(usage)?;
-    if config.directory.exists() && !config.pepper.exists() {
-        return Err(usage(anyhow!(
-            "the directory {} exists, but its pepper {} is missing; restore the pepper from its backup",
-            config.directory.display(),
-            config.pepper.display()
-        )));
-    }
-    if !config.pepper.exists() {
-        let mut pepper = zeroize::Zeroizing::new([0; 32]);
-        getrandom::fill(pepper.as_mut_slice()).map_err(|error| failed(anyhow!("no randomness: {error}")))?;
-        create_secret(&config.pepper, &pepper).map_err(failed)?;
-        eprintln!("made the pepper {}; back it up, apart from the directory", config.pepper.display());
-    }
-    discreet_resolver::create(config).map_err(usage)?;
-    eprintln!("the directory {} is ready", config.directory.display());
-    Ok(ExitCode::SUCCESS)
-}
-
-fn run_import(rules: &Rules, directory: &Directory, file: &Path) -> Result<ExitCode, Failure> {
-    let (input, size): (Box<dyn Read + Send>, _) = if file == Path::new("-") {
-        (Box::new(std::io::stdin()), None)
-    } else {
-        let input = File::open(file).with_context(|| format!("cannot open {}", file.display()));
-        let input = input.map_err(usage)?;
-        let size = input.metadata().map(|metadata| metadata.len()).ok();
-        (Box::new(input), size)
-    };
-    let now = Timestamp::from_unix(Clock::system().now());
-    let mut observer = Progress { bar: bytes_bar(size) };
-    let summary = import::import(directory, rules, now, BufReader::new(input), &mut observer);
-    observer.bar.finish_and_clear();
-    let summary = summary.map_err(failed)?;
-    let Summary { added, replaced, unchanged, refused } = summary;
-    println!("{added} added, {replaced} replaced, {unchanged} unchanged, {refused} refused");
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
-}
-
-struct Progress {
-    bar: ProgressBar,
-}
-
-impl Observer for Progress {
-    fn progress(&mut self, bytes: u64) {
-        self.bar.set_position(bytes);
-    }
-
-    fn refused(&mut self, number: u64, error: LineError) {
-        self.bar.suspend(|| eprintln!("line {number}: refused: {error}"));
-    }
-}
-
-fn run_export(directory: &Directory, file: &Path) -> Result<ExitCode, Failure> {
-    const STEPS: u64 = 1000;
-    let bar = ProgressBar::new(STEPS).with_style(style("{bar:40} {percent}% {elapsed}"));
-    let progress = |position: f64| bar.set_position((position * STEPS as f64) as u64);
-    let count = if file == Path::new("-") {
-        export::export(directory, std::io::stdout().lock(), progress).map_err(failed)
-    } else {
-        export_to(directory, file, progress).map_err(failed)
-    };
-    bar.finish_and_clear();
-    eprintln!("{} mappings exported", count?);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Writes beside the target and moves it there when it is whole.
-fn export_to(directory: &Directory, file: &Path, progress: impl FnMut(f64)) -> anyhow::Result<u64> {
-    let mut partial = file.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let context = || format!("cannot write {}", partial.display());
-    // A leftover of an interrupted export may have another mode.
-    let _ = fs::remove_file(&partial);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = BufWriter::new(options.open(&partial).with_context(context)?);
-    let exported =
-        export::export(directory, &mut out, progress).map_err(anyhow::Error::from).and_then(|count| {
-            out.flush().and_then(|()| out.get_ref().sync_all()).with_context(context)?;
-            fs::rename(&partial, file).with_context(|| format!("cannot write {}", file.display()))?;
-            Ok(count)
-        });
-    if exported.is_err() {
-        // It names people, and nobody asked for half of it.
-        let _ = fs::remove_file(&partial);
-    }
-    exported
-}
-
-/// A bar on a terminal, nothing elsewhere (`indicatif` hides it when stderr is no terminal).
-fn bytes_bar(size: Option<u64>) -> ProgressBar {
-    match size {
-        Some(size) => ProgressBar::new(size)
-            .with_style(style("{bar:40} {percent}% {bytes}/{total_bytes} {bytes_per_sec} eta {eta}")),
-        None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} {bytes_per_sec}")),
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn now() -> Timestamp {
+    Timestamp::from_unix(Clock::system().now())
 }

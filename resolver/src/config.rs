@@ -1,6 +1,7 @@
 //! Where a directory lies: the part of the configuration that `discreet-resolver` and a gateway
 //! with an embedded resolver share.
 
+use crate::lock::beside;
 use discreet_serve::config::resolve;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -16,13 +17,23 @@ pub struct Config {
     /// The secret that seals the rows: one line of 64 hex digits, mode 0600, made by
     /// `discreet-resolver init`. Keep it off the backups of the directory.
     pub pepper: PathBuf,
+    /// The tombstone journal: who withdrew, so that nobody comes back with an older backup of the
+    /// directory. Made with the directory; never restore the two together. By default the directory's
+    /// path with `.journal` behind it.
+    pub journal: Option<PathBuf>,
 }
 
 impl Config {
     /// Makes the paths usable from anywhere; `folder` is the configuration file's.
     pub fn resolve(&mut self, folder: &Path) {
-        for path in [&mut self.rules, &mut self.directory, &mut self.pepper] {
+        let paths = [&mut self.rules, &mut self.directory, &mut self.pepper];
+        for path in paths.into_iter().chain(&mut self.journal) {
             resolve(folder, path);
         }
+    }
+
+    /// Where the tombstone journal lies.
+    pub fn journal(&self) -> PathBuf {
+        self.journal.clone().unwrap_or_else(|| beside(&self.directory, ".journal"))
     }
 }

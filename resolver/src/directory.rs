@@ -1,12 +1,25 @@
-//! The directory: records and statuses by identifier, sealed in a [`Store`].
+//! The directory: records and statuses by identifier, sealed in a [`Store`], and the journal of what
+//! was withdrawn.
+//!
+//! It must not judge: what a record takes in is [`crate::admission`]'s part.
 
-use crate::record::{self, RECORD_SIZE, Record, STATUS_SIZE};
+use crate::journal::{Entry as Journalled, Journal, JournalError};
+use crate::record::{Entry, RECORD_SIZE, Record, STATUS_SIZE, Standing};
 use crate::seal::{Pepper, SealError};
-use crate::store::{Label, Row, Store, StoreError, Table, Write, Written};
+use crate::store::{Label, Store, StoreError, Table, Write, Written};
 use discreet_protocol::credential::CredentialId;
 use discreet_protocol::identifier::{Csi, Domain};
+use notes::Note;
+use rows::Rows;
+use std::path::Path;
 
 mod decoy;
+mod notes;
+mod open;
+mod relabel;
+mod rows;
+
+pub use relabel::relabel;
 
 /// Rows read per step when the whole directory is walked.
 const SCAN_PAGE: usize = 256;
@@ -17,6 +30,9 @@ pub enum DirectoryError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tombstone journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A row does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -40,73 +56,73 @@ pub struct Versioned<T> {
     pub version: Option<u64>,
 }
 
-/// A row to write: a record or a status, replacing the version it was read at.
+/// A row to write, replacing the version it was read at.
 pub enum Change {
-    /// All mappings of an identifier.
-    Record(Csi, Versioned<Record>),
-    /// The status of an authority's credential.
-    Status(Domain, CredentialId, Versioned<Vec<u8>>),
-}
-
-/// What a lookup reads.
-pub struct Found {
-    /// The record asked for, or the decoy.
-    pub record: Record,
-    /// Whether it is the decoy.
-    pub is_decoy: bool,
+    /// What is known of an identifier. The row of an empty record goes.
+    Record(Versioned<Record>),
+    /// The latest word about a credential; `None`: its row goes.
+    Status(Domain, CredentialId, Versioned<Option<Standing>>),
 }
 
 /// A directory of mappings.
 pub struct Directory {
-    store: Box<dyn Store>,
-    pepper: Pepper,
+    rows: Rows,
+    journal: Journal,
+    decoy: Entry,
 }
 
 impl Directory {
-    /// Opens the directory in `store`; an empty store becomes one.
+    /// Opens the directory in `store`; an empty store becomes one. What the journal at `journal` holds
+    /// and the store does not, because it is an older copy, is done before this returns.
     ///
     /// # Errors
     ///
-    /// When the store fails, or was filled under another pepper.
-    pub fn open(store: impl Store, pepper: Pepper) -> Result<Self, DirectoryError> {
-        let directory = Self { store: Box::new(store), pepper };
-        decoy::ensure(&directory)?;
-        Ok(directory)
+    /// When the store fails, was filled under another pepper, or the journal is not its own or older.
+    pub fn open(store: impl Store, pepper: Pepper, journal: &Path) -> Result<Self, DirectoryError> {
+        open::open(Rows { store: Box::new(store), pepper }, journal)
     }
 
-    /// Reads the record of `csi` for a lookup. The decoy is read every time and opened in place of a
-    /// record that is not there, so that an absence is not told by the work it causes.
-    pub fn find(&self, csi: &Csi) -> Result<Found, DirectoryError> {
-        let (label, decoy_label) = (self.pepper.record_label(csi), self.pepper.decoy_label());
-        let asked = self.store.read(Table::Records, &label)?;
-        let decoy = self.store.read(Table::Records, &decoy_label)?.ok_or(DirectoryError::WrongPepper)?;
-        let is_decoy = asked.is_none();
-        let (label, row) = asked.map_or((decoy_label, decoy), |row| (label, row));
-        Ok(Found { record: self.open_record(&label, &row)?, is_decoy })
+    /// Reads the record of `csi` for a lookup. The decoy's row is read every time and opened in place
+    /// of a record that is not there, so that an absence is not told by the work it causes.
+    pub fn find(&self, csi: &Csi) -> Result<Option<Record>, DirectoryError> {
+        let (label, decoy_label) = (self.rows.pepper.record_label(csi), self.rows.pepper.decoy_label());
+        let asked = self.rows.store.read(Table::Records, &label)?;
+        let decoy = self.rows.store.read(Table::Records, &decoy_label)?;
+        let decoy = decoy.ok_or(DirectoryError::WrongPepper)?;
+        match asked {
+            Some(row) => self.rows.open_record(&label, &row).map(Some),
+            None => self.rows.open_record(&decoy_label, &decoy).map(|_| None),
+        }
+    }
+
+    /// A mapping about nobody, whose status is read where nothing else is.
+    pub(crate) fn decoy(&self) -> &Entry {
+        &self.decoy
     }
 
     /// The record of `csi` for changing it; empty where there is none.
     pub fn record(&self, csi: &Csi) -> Result<Versioned<Record>, DirectoryError> {
-        let label = self.pepper.record_label(csi);
-        Ok(match self.store.read(Table::Records, &label)? {
-            Some(row) => Versioned { value: self.open_record(&label, &row)?, version: Some(row.version) },
-            None => Versioned { value: Record::default(), version: None },
+        let label = self.rows.pepper.record_label(csi);
+        Ok(match self.rows.store.read(Table::Records, &label)? {
+            Some(row) => {
+                Versioned { value: self.rows.open_record(&label, &row)?, version: Some(row.version) }
+            }
+            None => Versioned { value: Record::new(csi.clone()), version: None },
         })
     }
 
-    /// The latest status of a credential, as the authority signed it.
+    /// The authority's latest word about a credential.
     pub fn status(
         &self,
         authority: &Domain,
         id: &CredentialId,
-    ) -> Result<Option<Versioned<Vec<u8>>>, DirectoryError> {
-        let label = self.pepper.status_label(authority, id);
-        let Some(row) = self.store.read(Table::Statuses, &label)? else {
-            return Ok(None);
+    ) -> Result<Versioned<Option<Standing>>, DirectoryError> {
+        let label = self.rows.pepper.status_label(authority, id);
+        let Some((plain, version)) = self.rows.read(Table::Statuses, &label)? else {
+            return Ok(Versioned { value: None, version: None });
         };
-        let opened = self.pepper.open(&label, row.version, &row.sealed)?;
-        let value = record::decode_status(&opened).ok_or(DirectoryError::Content)?;
-        Ok(Some(Versioned { value, version: Some(row.version) }))
+        let standing = Standing::decode(&plain).ok_or(DirectoryError::Content)?;
+        Ok(Versioned { value: Some(standing), version: Some(version) })
     }
 
     /// Applies each change whose row still has the version it was read at, and says for each
@@ -116,25 +132,46 @@ impl Directory {
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<Written>, DirectoryError> {
         let writes = changes.iter().map(|change| self.write_of(change));
         let writes = writes.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.store.write(&writes)?)
+        Ok(self.rows.store.write(&writes)?)
     }
 
     fn write_of(&self, change: &Change) -> Result<Write, DirectoryError> {
         let (table, label, plain, old, size) = match change {
-            Change::Record(csi, record) => {
-                let label = self.pepper.record_label(csi);
-                (Table::Records, label, record.value.encode(), record.version, RECORD_SIZE)
+            Change::Record(record) => {
+                let label = self.rows.pepper.record_label(&record.value.csi);
+                let plain = (!record.value.is_empty()).then(|| record.value.encode());
+                (Table::Records, label, plain, record.version, RECORD_SIZE)
             }
             Change::Status(authority, id, status) => {
-                let label = self.pepper.status_label(authority, id);
-                let plain = record::encode_status(&status.value);
+                let label = self.rows.pepper.status_label(authority, id);
+                let plain = status.value.as_ref().map(Standing::encode);
                 (Table::Statuses, label, plain, status.version, STATUS_SIZE)
             }
         };
-        let version = old.unwrap_or(0).wrapping_add(1);
-        let sealed = self.pepper.seal(&label, version, plain, size);
-        let sealed = sealed.ok_or(DirectoryError::Content)?;
-        Ok(Write { table, label, replaces: old, row: Row { version, sealed } })
+        self.rows.write(table, label, old, plain, size)
+    }
+
+    /// Makes `entries` durable in the journal, before the rows they are about are written.
+    pub(crate) fn journal(&self, entries: &[Journalled]) -> Result<(), DirectoryError> {
+        Ok(self.journal.append(&self.rows.pepper, entries)?)
+    }
+
+    /// How far the feed of `authority` has been read.
+    pub(crate) fn cursor(&self, authority: &Domain) -> Result<Versioned<u64>, DirectoryError> {
+        let note = self.rows.note(&self.rows.pepper.cursor_label(authority))?;
+        Ok(match note {
+            Some((Note::Cursor { after, .. }, version)) => Versioned { value: after, version: Some(version) },
+            Some(_) => return Err(DirectoryError::Content),
+            None => Versioned { value: 0, version: None },
+        })
+    }
+
+    /// Keeps how far the feed of `authority` has been read.
+    pub(crate) fn set_cursor(&self, authority: &Domain, after: u64) -> Result<(), DirectoryError> {
+        let old = self.cursor(authority)?.version;
+        let note = Note::Cursor { authority: authority.clone(), after };
+        // Who was faster read the same feed: going over some of it again does no harm.
+        self.rows.write_note(&note, old).map(drop)
     }
 
     /// Walks all records in label order. `visit` gets each record and how far the walk is, from 0
@@ -143,24 +180,25 @@ impl Directory {
         &self,
         mut visit: impl FnMut(Record, f64) -> Result<(), E>,
     ) -> Result<(), E> {
-        let decoy = self.pepper.decoy_label();
-        let mut after = None;
-        loop {
-            let page = self.store.scan(Table::Records, after.as_ref(), SCAN_PAGE);
-            let page = page.map_err(DirectoryError::from)?;
-            let Some((last, _)) = page.last() else {
+        let decoy = self.rows.pepper.decoy_label();
+        self.rows.walk(Table::Records, |label, row| {
+            if *label == decoy {
                 return Ok(());
-            };
-            after = Some(*last);
-            for (label, row) in page.iter().filter(|(label, _)| *label != decoy) {
-                visit(self.open_record(label, row)?, position(label))?;
             }
-        }
+            visit(self.rows.open_record(label, row)?, position(label))
+        })
     }
 
-    fn open_record(&self, label: &Label, row: &Row) -> Result<Record, DirectoryError> {
-        let opened = self.pepper.open(label, row.version, &row.sealed)?;
-        Record::decode(&opened).ok_or(DirectoryError::Content)
+    /// Walks all statuses and revocations in label order.
+    pub fn walk_statuses<E: From<DirectoryError>>(
+        &self,
+        mut visit: impl FnMut(Standing) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.rows.walk(Table::Statuses, |label, row| {
+            let plain = self.rows.open(label, row)?;
+            // The directory's notes lie between them.
+            Standing::decode(&plain).map_or(Ok(()), &mut visit)
+        })
     }
 }
 

@@ -1,23 +1,27 @@
-//! Reading lines of mappings into a directory: every chain verified, on all cores, batch by batch.
+//! Reading lines of mappings and withdrawals into a directory: every chain verified, on all cores,
+//! batch by batch.
 //!
-//! A batch is one durable write, and each mapping in it is wholly there or not at all. An
+//! A batch is one durable write, and each line in it is wholly there or not at all. An
 //! interrupted import is finished by running it again: what is there already is unchanged. Lookups
 //! go on meanwhile.
 
 use crate::admission::{Admitted, Refused};
+use crate::batch::{self, Batch};
 use crate::directory::{Directory, DirectoryError};
 use crate::line::Line;
-use crate::record::Entry;
+use crate::record::{Signed, Tombstone};
 use crate::rules::Rules;
+use discreet_protocol::credential::{Credential, CredentialId, Revocation};
+use discreet_protocol::identifier::{Csi, Domain};
+use discreet_protocol::statement::open;
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::verify::{Verifier, VerifyError};
+use discreet_protocol::withdrawal::Withdrawal;
 use rayon::prelude::*;
 use std::io::{self, BufRead};
 
-mod batch;
 mod lines;
 
-use batch::Batch;
 use lines::Lines;
 
 /// The longest line that can hold a mapping; longer ones are refused without being kept.
@@ -32,8 +36,13 @@ pub enum LineError {
     #[error("the line is longer than {MAX_LINE} bytes")]
     TooLong,
     /// It is not the expected JSON.
-    #[error("the line is not {{\"mapping\":\"…\",\"status\":\"…\"}} in base64url")]
+    #[error(
+        "the line is none of {{\"mapping\":…,\"status\":…}}, {{\"withdrawal\":…}}, {{\"authority\":…,\"revocation\":…}}, {{\"erasure\":…}} in base64url"
+    )]
     Format,
+    /// The rules do not name the authority, or it did not sign the revocation.
+    #[error("the revocation is not by an authority that the rules name")]
+    Revocation,
     /// The chain does not hold.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -49,8 +58,10 @@ pub struct Summary {
     pub added: u64,
     /// Mappings that took the place of earlier ones.
     pub replaced: u64,
-    /// Mappings that were there already (their status may have been renewed).
+    /// Lines that were there already (the status of a mapping may have been renewed).
     pub unchanged: u64,
+    /// Withdrawals, erasures and revocations that were new.
+    pub withdrawn: u64,
     /// Lines refused.
     pub refused: u64,
 }
@@ -68,16 +79,38 @@ pub enum ImportError {
 
 /// Who is told how an import goes on.
 pub trait Observer {
-    /// `bytes` of the input are read, verified and written.
-    fn progress(&mut self, bytes: u64);
+    /// `bytes` of the input, which are `lines` lines, are read, verified and written.
+    fn progress(&mut self, bytes: u64, lines: u64);
     /// Line `number` (from 1) was refused.
     fn refused(&mut self, number: u64, error: LineError);
+}
+
+/// What a line says, verified.
+enum Said {
+    Mapping {
+        signed: Box<Signed>,
+        status: Vec<u8>,
+        at: Timestamp,
+    },
+    Withdrawal {
+        withdrawal: Withdrawal,
+        credential: Box<Credential>,
+        statement: Vec<u8>,
+    },
+    Revocation {
+        authority: Domain,
+        id: CredentialId,
+        statement: Vec<u8>,
+    },
+    Erasure(Csi, Tombstone),
+    /// It is void by now, and there is nothing to keep.
+    Nothing,
 }
 
 /// A line that was verified, or why not.
 struct Checked {
     number: u64,
-    outcome: Result<(Entry, Vec<u8>, Timestamp), LineError>,
+    outcome: Result<Said, LineError>,
 }
 
 /// Imports all lines of `input`, as of `now`.
@@ -96,15 +129,17 @@ pub fn import(
     let mut lines = Lines::new(input);
     let mut summary = Summary::default();
     let mut checked: Vec<Checked> = Vec::new();
+    let mut done = 0;
     loop {
         // While one batch is being written, the next is read and verified.
         let position = lines.position();
         let (next, written) = rayon::join(
             || lines.take(BATCH).map(|batch| check(&verifier, batch)),
-            || write(directory, &checked, &mut summary, observer),
+            || write(directory, &checked, now, &mut summary, observer),
         );
         written?;
-        observer.progress(position);
+        done += checked.len() as u64;
+        observer.progress(position, done);
         checked = next?;
         if checked.is_empty() {
             return Ok(summary);
@@ -120,25 +155,55 @@ fn check(verifier: &Verifier<'_>, batch: Vec<lines::Numbered>) -> Vec<Checked> {
     batch.into_par_iter().map(check).collect()
 }
 
-fn check_line(verifier: &Verifier<'_>, text: &[u8]) -> Result<(Entry, Vec<u8>, Timestamp), LineError> {
-    let line = Line::read(text).ok_or(LineError::Format)?;
-    let verified = verifier.verify(&line.mapping, &line.status, None)?;
-    let entry = Entry { bytes: line.mapping, mapping: verified.mapping, credential: verified.credential };
-    Ok((entry, line.status, verified.status_at))
+fn check_line(verifier: &Verifier<'_>, text: &[u8]) -> Result<Said, LineError> {
+    match Line::read(text).ok_or(LineError::Format)? {
+        Line::Mapping { mapping, status } => {
+            let verified = verifier.verify(&mapping, &status, None)?;
+            let (statement, at) = (mapping, verified.status_at);
+            let signed = Signed { statement, mapping: verified.mapping, credential: verified.credential };
+            Ok(Said::Mapping { signed: Box::new(signed), status, at })
+        }
+        Line::Withdrawal(statement) => {
+            let (withdrawal, credential) = verifier.withdrawal(&statement)?;
+            Ok(Said::Withdrawal { withdrawal, credential: Box::new(credential), statement })
+        }
+        Line::Revocation { authority, revocation } => check_revocation(verifier, authority, revocation),
+        Line::Erasure(bytes) => {
+            let (csi, tombstone) = Tombstone::decode_about(&bytes).ok_or(LineError::Format)?;
+            let counts = verifier.now < tombstone.until;
+            Ok(if counts { Said::Erasure(csi, tombstone) } else { Said::Nothing })
+        }
+    }
+}
+
+fn check_revocation(
+    verifier: &Verifier<'_>,
+    authority: Domain,
+    statement: Vec<u8>,
+) -> Result<Said, LineError> {
+    let named = verifier.authorities.iter().find(|named| named.name == authority);
+    let said = named.and_then(|named| open::<Revocation>(&statement, &named.key).ok());
+    let said = said.ok_or(LineError::Revocation)?;
+    let counts = verifier.now < said.expires;
+    Ok(if counts { Said::Revocation { authority, id: said.id, statement } } else { Said::Nothing })
 }
 
 fn write(
     directory: &Directory,
     checked: &[Checked],
+    now: Timestamp,
     summary: &mut Summary,
     observer: &mut impl Observer,
 ) -> Result<(), ImportError> {
-    let outcomes = Batch::apply(directory, checked)?;
+    let outcomes = batch::attempt(directory, |batch| {
+        checked.iter().map(|line| put(batch, line, now)).collect::<Result<Vec<_>, _>>()
+    })?;
     for (line, outcome) in checked.iter().zip(outcomes) {
         match outcome {
             Ok(Admitted::Added) => summary.added += 1,
             Ok(Admitted::Replaced) => summary.replaced += 1,
             Ok(Admitted::Unchanged) => summary.unchanged += 1,
+            Ok(Admitted::Withdrawn) => summary.withdrawn += 1,
             Err(error) => {
                 summary.refused += 1;
                 observer.refused(line.number, error);
@@ -146,4 +211,29 @@ fn write(
         }
     }
     Ok(())
+}
+
+fn put(
+    batch: &mut Batch<'_>,
+    line: &Checked,
+    now: Timestamp,
+) -> Result<Result<Admitted, LineError>, DirectoryError> {
+    let said = match &line.outcome {
+        Ok(said) => said,
+        Err(error) => return Ok(Err(*error)),
+    };
+    let withdrawn = |new| if new { Admitted::Withdrawn } else { Admitted::Unchanged };
+    Ok(match said {
+        Said::Mapping { signed, status, at } => {
+            batch.publish(signed, status, *at, now)?.map_err(LineError::from)
+        }
+        Said::Withdrawal { withdrawal, credential, statement } => {
+            batch.withdraw(withdrawal, credential, statement, now)?.map_err(LineError::from)
+        }
+        Said::Revocation { authority, id, statement } => {
+            Ok(withdrawn(batch.revoke(authority, *id, statement)?))
+        }
+        Said::Erasure(csi, tombstone) => Ok(withdrawn(batch.bury(csi, tombstone)?)),
+        Said::Nothing => Ok(Admitted::Unchanged),
+    })
 }

@@ -10,9 +10,17 @@
 //! | [`store`] | sealed rows by label: the trait, its contract, SQLite |
 //! | [`seal`], [`record`] | what a row is, and how it is sealed |
 //! | [`directory`] | records and statuses by identifier |
-//! | [`admission`] | which mappings a record takes in |
+//! | [`journal`] | what was withdrawn, beside the directory, against older backups |
+//! | [`admission`] | which mappings a record takes in, and which it lets go |
+//! | `batch` | one durable write of several changes |
+//! | `answer` | the resources, and their answers as HTTP |
 //! | `lookup` | from an identifier to the answer |
+//! | `publish` | mappings and withdrawals as recipients send them |
+//! | [`statuses`] | what authorities' feeds say |
+//! | [`subject`] | what is held about one person, and its erasure |
 //! | [`import`], [`export`] | the directory as lines of JSON |
+//! | [`backup`], [`repepper`] | copies of the directory, and sealing it anew |
+//! | [`lock`], `group` | who may use it at once, and how many share one write |
 
 use discreet_serve::secret::{SecretError, read_secret};
 use discreet_serve::{Clock, Environment, Log};
@@ -20,17 +28,31 @@ use prometheus_client::registry::Registry;
 use std::path::PathBuf;
 
 pub mod admission;
+mod answer;
+pub mod backup;
+mod batch;
+mod cbor;
 pub mod config;
 pub mod directory;
 pub mod export;
+pub mod feeds;
+#[cfg(test)]
+mod fixture;
+mod group;
 pub mod import;
+pub mod journal;
 mod line;
+pub mod lock;
 mod lookup;
 mod metrics;
+mod publish;
 pub mod record;
+pub mod repepper;
 pub mod rules;
 pub mod seal;
+pub mod statuses;
 pub mod store;
+pub mod subject;
 
 pub use config::Config;
 use directory::{Directory, DirectoryError};
@@ -62,6 +84,9 @@ pub enum OpenError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// Some rows are sealed under the pepper, the others under the next.
+    #[error("a re-pepper was interrupted; run `discreet-resolver repepper` again")]
+    HalfRepeppered,
     /// There is no directory, or an empty file. None is made silently: everybody in the lost one
     /// would be answered for as not found.
     #[error("the directory {} is missing or empty; restore it from its backup or, for a new one, run `discreet-resolver init`", path.display())]
@@ -115,7 +140,7 @@ pub fn open(config: &Config) -> Result<(Rules, Directory), OpenError> {
     if std::fs::metadata(&config.directory).map_or(true, |file| file.len() == 0) {
         return Err(OpenError::NoDirectory { path: config.directory.clone() });
     }
-    Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper)?))
+    Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper, &config.journal())?))
 }
 
 /// As [`open`], but makes the directory if there is none.
@@ -126,10 +151,18 @@ pub fn open(config: &Config) -> Result<(Rules, Directory), OpenError> {
 pub fn create(config: &Config) -> Result<(Rules, Directory), OpenError> {
     let rules = Rules::load(&config.rules)?;
     let pepper = pepper(config)?;
-    Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper)?))
+    Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper, &config.journal())?))
 }
 
-fn pepper(config: &Config) -> Result<seal::Pepper, OpenError> {
+/// The pepper, if everything is sealed under it.
+///
+/// # Errors
+///
+/// When it is missing, or others may read it, or a re-pepper was interrupted.
+pub fn pepper(config: &Config) -> Result<seal::Pepper, OpenError> {
+    if repepper::next_pepper(&config.pepper).exists() {
+        return Err(OpenError::HalfRepeppered);
+    }
     if !config.pepper.exists() {
         return Err(OpenError::NoPepper { path: config.pepper.clone() });
     }

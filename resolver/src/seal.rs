@@ -48,6 +48,16 @@ impl Pepper {
         self.label(&[b"decoy"])
     }
 
+    /// Where lies how far the feed of an authority has been read.
+    pub fn cursor_label(&self, authority: &Domain) -> Label {
+        self.label(&[b"cursor", authority.as_str().as_bytes()])
+    }
+
+    /// Where lies which tombstone journal belongs to the directory; its entries are sealed under it.
+    pub fn journal_label(&self) -> Label {
+        self.label(&[b"journal"])
+    }
+
     fn label(&self, parts: &[&[u8]]) -> Label {
         // Never: HMAC takes keys of any length.
         let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.as_bytes()) else {

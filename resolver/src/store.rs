@@ -4,6 +4,8 @@
 //! contract is the comments of [`Store`], held to by one suite that every backend passes
 //! (`store::contract`).
 
+use crate::group::Abandoned;
+use crate::lock::LockError;
 use std::path::PathBuf;
 
 #[cfg(test)]
@@ -42,8 +44,8 @@ pub struct Write {
     pub label: Label,
     /// The version the row must have now; `None`: there must be no such row.
     pub replaces: Option<u64>,
-    /// What the row becomes.
-    pub row: Row,
+    /// What the row becomes; `None`: it is deleted, and may be made anew later.
+    pub row: Option<Row>,
 }
 
 /// Whether a conditional write took effect.
@@ -82,6 +84,17 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody else uses the directory, in a way that excludes this.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// Another thread, which was writing for this one, too, broke down.
+    #[error("the directory {} may not have been written: {reason}; try again", path.display())]
+    Abandoned {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        reason: Abandoned,
+    },
     /// Anything else: permissions, locks, I/O.
     #[error("the directory {} cannot be used: {reason}", path.display())]
     Unusable {
@@ -102,7 +115,12 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// On return what was applied is durable: it survives the loss of power. If the process dies
     /// before, each row is wholly as before or wholly as written; of two writes the later is never
-    /// there without the earlier. On an error nothing of the batch is applied.
+    /// there without the earlier. On an error nothing of the batch is applied. Batches of several
+    /// threads may share one durable transaction; each has results of its own, and one that cannot
+    /// be written does not keep the others from it.
+    ///
+    /// Deleting a row that is not there (`replaces: None`, `row: None`) is applied and changes
+    /// nothing.
     fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError>;
 
     /// Up to `limit` rows whose labels are greater than `after`, ascending. Rows written meanwhile
@@ -113,4 +131,7 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&Label>,
         limit: usize,
     ) -> Result<Vec<(Label, Row)>, StoreError>;
+
+    /// How often this store has waited for the disk to make something durable, since it was opened.
+    fn syncs(&self) -> u64;
 }

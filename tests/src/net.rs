@@ -306,7 +306,7 @@ fn import_lines(folder: &Path, lines: &[String], now: Timestamp) -> Result<(Summ
 struct Refused(Vec<(u64, LineError)>);
 
 impl Observer for Refused {
-    fn progress(&mut self, _: u64) {}
+    fn progress(&mut self, _: u64, _: u64) {}
 
     fn refused(&mut self, number: u64, error: LineError) {
         self.0.push((number, error));

@@ -1,11 +1,11 @@
 //! The decoy: a record about nobody, made with the directory, that lookups read when they miss.
 //!
-//! It also tells whether the pepper belongs to the directory: a directory that has rows but no
-//! decoy under this pepper was made with another one.
+//! It also tells whether the pepper belongs to the directory.
 
-use super::{Directory, DirectoryError};
-use crate::record::{Entry, RECORD_SIZE, Record, STATUS_SIZE, encode_status};
-use crate::store::{Row, Table, Write};
+use super::DirectoryError;
+use super::rows::Rows;
+use crate::record::{Entry, RECORD_SIZE, Record, STATUS_SIZE, Signed, Standing};
+use crate::store::{Table, Write};
 use discreet_protocol::SigningKey;
 use discreet_protocol::credential::{Credential, Status};
 use discreet_protocol::identifier::{Csi, Domain, MimiUri};
@@ -13,33 +13,25 @@ use discreet_protocol::mapping::{DEFAULT_REFRESH_AFTER, Mapping, Reach, Tag};
 use discreet_protocol::statement::sign;
 use discreet_protocol::time::Timestamp;
 
-pub(super) fn ensure(directory: &Directory) -> Result<(), DirectoryError> {
-    let label = directory.pepper.decoy_label();
-    if let Some(row) = directory.store.read(Table::Records, &label)? {
-        return directory.open_record(&label, &row).map(drop);
-    }
-    if !directory.store.scan(Table::Records, None, 1)?.is_empty() {
-        return Err(DirectoryError::WrongPepper);
-    }
-    let (record, status) = decoy().ok_or(DirectoryError::Content)?;
-    let status_label = match record.entries.as_slice() {
-        [entry] => directory.pepper.status_label(&entry.credential.authority, &entry.credential.id),
-        _ => return Err(DirectoryError::Content),
-    };
-    let write = |table, label, plain, size| {
-        let sealed = directory.pepper.seal(&label, 1, plain, size).ok_or(DirectoryError::Content)?;
-        Ok::<_, DirectoryError>(Write { table, label, replaces: None, row: Row { version: 1, sealed } })
-    };
-    // Another process may be first; its decoy is as good.
-    directory.store.write(&[
-        write(Table::Statuses, status_label, encode_status(&status), STATUS_SIZE)?,
-        write(Table::Records, label, record.encode(), RECORD_SIZE)?,
-    ])?;
-    Ok(())
+/// The writes that make a decoy and its status.
+pub(super) fn writes(rows: &Rows) -> Result<[Write; 2], DirectoryError> {
+    let (record, entry, status) = decoy().ok_or(DirectoryError::Content)?;
+    let standing = Standing { authority: entry.authority.clone(), revoked: false, statement: status };
+    let label = rows.pepper.status_label(&entry.authority, &entry.id);
+    Ok([
+        rows.write(Table::Statuses, label, None, Some(standing.encode()), STATUS_SIZE)?,
+        rows.write(Table::Records, rows.pepper.decoy_label(), None, Some(record.encode()), RECORD_SIZE)?,
+    ])
+}
+
+/// The one mapping of a decoy's row.
+pub(super) fn read(plain: &[u8]) -> Option<Entry> {
+    let [entry] = Record::decode(plain)?.entries.try_into().ok()?;
+    Some(entry)
 }
 
 /// A record of the common shape and its status, under keys that nobody keeps.
-fn decoy() -> Option<(Record, Vec<u8>)> {
+fn decoy() -> Option<(Record, Entry, Vec<u8>)> {
     let (authority, holder) = (throwaway_key()?, throwaway_key()?);
     let csi = Csi::handle("decoy").ok()?;
     let name = Domain::new("decoy.invalid").ok()?;
@@ -55,7 +47,7 @@ fn decoy() -> Option<(Record, Vec<u8>)> {
     };
     let uri = MimiUri::new("mimi://decoy.invalid/u/nobody").ok()?;
     let mapping = Mapping {
-        csi,
+        csi: csi.clone(),
         audience: vec![name],
         tag: Tag::default_tag(),
         serial: 1 << 40,
@@ -66,9 +58,9 @@ fn decoy() -> Option<(Record, Vec<u8>)> {
         credential: sign(&credential, &authority),
         serve_as_not_found: false,
     };
-    let entry = Entry::read(sign(&mapping, &holder)).ok()?;
+    let entry = Signed::read(sign(&mapping, &holder)).ok()?.entry();
     let status = sign(&Status { id: [0; 16], at: start }, &authority);
-    Some((Record { entries: vec![entry] }, status))
+    Some((Record { entries: vec![entry.clone()], ..Record::new(csi) }, entry, status))
 }
 
 fn throwaway_key() -> Option<SigningKey> {

@@ -1,74 +1,34 @@
-//! What a lookup reads, what a walk shows, and whose pepper fits.
+//! What a walk shows, whose pepper and journal fit, where rows lie under another pepper.
 
 use super::*;
+use crate::fixture::*;
+use crate::journal::JournalError;
 use crate::store::Sqlite;
 use discreet_serve::secret::Secret32;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A store that counts what is read from it.
-struct Counting(Sqlite, Arc<AtomicUsize>);
-
-impl Store for Counting {
-    fn read(&self, table: Table, label: &Label) -> Result<Option<Row>, StoreError> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.read(table, label)
-    }
-
-    fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        self.0.write(batch)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        after: Option<&Label>,
-        limit: usize,
-    ) -> Result<Vec<(Label, Row)>, StoreError> {
-        self.0.scan(table, after, limit)
-    }
+fn pepper(fill: u8) -> Pepper {
+    Pepper::new(Secret32::new([fill; 32]))
 }
 
-fn open(folder: &Path, pepper: u8) -> Result<(Directory, Arc<AtomicUsize>), DirectoryError> {
-    let reads = Arc::new(AtomicUsize::new(0));
-    let store = Counting(Sqlite::open(&folder.join("directory.db"))?, Arc::clone(&reads));
-    Ok((Directory::open(store, Pepper::new(Secret32::new([pepper; 32])))?, reads))
+fn open(folder: &Path, fill: u8) -> Result<Directory, DirectoryError> {
+    let store = Sqlite::open(&folder.join("directory.db"))?;
+    Directory::open(store, pepper(fill), &folder.join("journal"))
 }
 
-fn csi(number: &str) -> Csi {
-    Csi::phone(number).unwrap()
-}
-
-/// A directory with one record, filed under +14155550123.
-fn with_one_record(folder: &Path) -> (Directory, Arc<AtomicUsize>) {
-    let (directory, reads) = open(folder, 1).unwrap();
-    let record = directory.find(&csi("+14155550123")).unwrap().record;
-    let change = Change::Record(csi("+14155550123"), Versioned { value: record, version: None });
+/// A directory with one record.
+fn with_one_record(folder: &Path) -> Directory {
+    let directory = open(folder, 1).unwrap();
+    let entries = vec![person(ONE, 1, 10).signed("Default", 5).entry()];
+    let record = Record { entries, ..Record::new(phone(NUMBER)) };
+    let change = Change::Record(Versioned { value: record, version: None });
     assert_eq!(directory.apply(&[change]).unwrap(), [Written::Applied]);
-    (directory, reads)
-}
-
-#[test]
-fn a_miss_reads_and_opens_as_much_as_a_hit() {
-    let folder = tempfile::tempdir().unwrap();
-    let (directory, reads) = with_one_record(folder.path());
-    let work = |number| {
-        reads.store(0, Ordering::SeqCst);
-        let found = directory.find(&csi(number)).unwrap();
-        let [entry] = found.record.entries.as_slice() else { panic!("one mapping is opened") };
-        let credential = &entry.credential;
-        assert!(directory.status(&credential.authority, &credential.id).unwrap().is_some());
-        (found.is_decoy, reads.load(Ordering::SeqCst))
-    };
-    assert_eq!(work("+14155550123"), (false, 3));
-    assert_eq!(work("+14155550124"), (true, 3));
+    directory
 }
 
 #[test]
 fn the_decoy_is_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let (directory, _) = with_one_record(folder.path());
+    let directory = with_one_record(folder.path());
     let mut seen = 0;
     let walked = directory.walk(|_, position| {
         seen += 1;
@@ -90,19 +50,145 @@ fn rejects_another_pepper() {
 #[test]
 fn a_change_at_an_old_version_is_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
-    let (directory, _) = with_one_record(folder.path());
-    let change = || Change::Record(csi("+14155550123"), directory.record(&csi("+14155550123")).unwrap());
+    let directory = with_one_record(folder.path());
+    let change = || Change::Record(directory.record(&phone(NUMBER)).unwrap());
     let (first, second) = (change(), change());
     assert_eq!(directory.apply(&[first]).unwrap(), [Written::Applied]);
     assert_eq!(directory.apply(&[second]).unwrap(), [Written::Conflict]);
 }
 
 #[test]
+fn the_row_of_an_empty_record_goes_and_may_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = with_one_record(folder.path());
+    let Versioned { value, version } = directory.record(&phone(NUMBER)).unwrap();
+    let empty = Versioned { value: Record::new(phone(NUMBER)), version };
+    assert_eq!(directory.apply(&[Change::Record(empty)]).unwrap(), [Written::Applied]);
+    assert!(directory.find(&phone(NUMBER)).unwrap().is_none());
+    let old = Change::Record(Versioned { value: value.clone(), version });
+    let new = Change::Record(Versioned { value, version: None });
+    assert_eq!(directory.apply(&[old, new]).unwrap(), [Written::Conflict, Written::Applied]);
+    let again = directory.record(&phone(NUMBER)).unwrap().version;
+    assert_ne!(again, version, "the new row is not taken for the old one");
+}
+
+#[test]
 fn the_database_holds_no_identifier_in_clear() {
     let folder = tempfile::tempdir().unwrap();
     drop(with_one_record(folder.path()));
-    let bytes = std::fs::read(folder.path().join("directory.db")).unwrap();
-    for clear in ["4155550123", "mimi://", "handle:decoy", "decoy.invalid"] {
-        assert!(!bytes.windows(clear.len()).any(|window| window == clear.as_bytes()), "{clear}");
+    for file in ["directory.db", "journal"] {
+        let bytes = std::fs::read(folder.path().join(file)).unwrap();
+        for clear in ["4155550123", "mimi://", "handle:decoy", "decoy.invalid", "cursor"] {
+            assert!(!bytes.windows(clear.len()).any(|window| window == clear.as_bytes()), "{clear}");
+        }
     }
+}
+
+#[test]
+fn a_cursor_is_kept_per_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = with_one_record(folder.path());
+    assert_eq!(directory.cursor(&domain(ONE)).unwrap().value, 0);
+    directory.set_cursor(&domain(ONE), 70).unwrap();
+    directory.set_cursor(&domain(ONE), 71).unwrap();
+    directory.set_cursor(&domain(TWO), 5).unwrap();
+    drop(directory);
+    let directory = open(folder.path(), 1).unwrap();
+    assert_eq!(directory.cursor(&domain(ONE)).unwrap().value, 71);
+    assert_eq!(directory.cursor(&domain(TWO)).unwrap().value, 5);
+}
+
+#[test]
+fn every_row_tells_its_label_under_another_pepper() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = with_one_record(folder.path());
+    directory.set_cursor(&domain(ONE), 70).unwrap();
+    let alice = person(ONE, 1, 10);
+    let standing = |revoked, statement| Some(Standing { authority: domain(ONE), revoked, statement });
+    let put = |id, value| Change::Status(domain(ONE), id, Versioned { value, version: None });
+    let revoked = alice.clone().id([9; 16]);
+    directory
+        .apply(&[
+            put([1; 16], standing(false, alice.status(NOW))),
+            put([9; 16], standing(true, revoked.revocation(NOW))),
+        ])
+        .unwrap();
+    let (old, new) = (pepper(1), pepper(2));
+    let mut labels = Vec::new();
+    for table in [Table::Records, Table::Statuses] {
+        let walked = directory.rows.walk(table, |label, row| {
+            let plain = directory.rows.open(label, row)?;
+            labels.push(relabel(table, label, &plain, &old, &new).expect("every row has a label"));
+            assert_eq!(relabel(table, label, &plain, &old, &old), Some(*label));
+            Ok::<_, DirectoryError>(())
+        });
+        walked.unwrap();
+    }
+    let mut expected = vec![
+        new.record_label(&phone(NUMBER)),
+        new.decoy_label(),
+        new.status_label(&domain("decoy.invalid"), &[0; 16]),
+        new.status_label(&domain(ONE), &[1; 16]),
+        new.status_label(&domain(ONE), &[9; 16]),
+        new.cursor_label(&domain(ONE)),
+        new.journal_label(),
+    ];
+    labels.sort();
+    expected.sort();
+    assert_eq!(labels, expected);
+    assert_eq!(relabel(Table::Records, &[0; 32], b"\x80", &old, &new), None);
+    assert_eq!(relabel(Table::Statuses, &[0; 32], b"\x83\x61a", &old, &new), None);
+}
+
+#[test]
+fn rejects_a_missing_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_one_record(folder.path()));
+    std::fs::remove_file(folder.path().join("journal")).unwrap();
+    let error = open(folder.path(), 1).err().unwrap();
+    assert!(matches!(error, DirectoryError::Journal(JournalError::Missing { .. })), "{error}");
+}
+
+#[test]
+fn rejects_another_directorys_journal() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop((with_one_record(folder.path()), with_one_record(other.path())));
+    std::fs::copy(other.path().join("journal"), folder.path().join("journal")).unwrap();
+    let error = open(folder.path(), 1).err().unwrap();
+    assert!(matches!(error, DirectoryError::Journal(JournalError::Other { .. })), "{error}");
+}
+
+#[test]
+fn rejects_a_journal_that_is_older_than_the_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = with_one_record(folder.path());
+    let journal = folder.path().join("journal");
+    let older = std::fs::read(&journal).unwrap();
+    let standing =
+        Standing { authority: domain(ONE), revoked: true, statement: person(ONE, 1, 10).revocation(NOW) };
+    directory.journal(&[Journalled::Revocation(standing)]).unwrap();
+    drop(directory);
+    drop(open(folder.path(), 1).unwrap());
+    std::fs::write(&journal, older).unwrap();
+    let error = open(folder.path(), 1).err().unwrap();
+    assert!(matches!(error, DirectoryError::Journal(JournalError::Short { .. })), "{error}");
+}
+
+#[test]
+fn a_new_directory_takes_over_the_journal_of_a_lost_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = with_one_record(folder.path());
+    let alice = person(ONE, 1, 10);
+    let standing = Standing { authority: domain(ONE), revoked: true, statement: alice.revocation(NOW) };
+    directory.journal(&[Journalled::Revocation(standing.clone())]).unwrap();
+    drop(directory);
+    std::fs::remove_file(folder.path().join("directory.db")).unwrap();
+    let directory = open(folder.path(), 1).unwrap();
+    assert_eq!(directory.status(&domain(ONE), &[1; 16]).unwrap().value, Some(standing));
+    // Under another pepper it is closed, and stays as it is.
+    std::fs::remove_file(folder.path().join("directory.db")).unwrap();
+    let before = std::fs::read(folder.path().join("journal")).unwrap();
+    let error = open(folder.path(), 2).err().unwrap();
+    assert!(matches!(error, DirectoryError::Journal(JournalError::Damaged { .. })), "{error}");
+    assert_eq!(std::fs::read(folder.path().join("journal")).unwrap(), before);
 }

@@ -4,7 +4,7 @@ use super::{Label, Row, Store, Table, Write, Written};
 
 /// A write of a new row `n` with `size` bytes.
 pub(crate) fn insert(n: u8, size: usize) -> Write {
-    Write { table: Table::Records, label: [n; 32], replaces: None, row: row(1, n, size) }
+    Write { table: Table::Records, label: [n; 32], replaces: None, row: Some(row(1, n, size)) }
 }
 
 fn row(version: u64, fill: u8, size: usize) -> Row {
@@ -21,6 +21,9 @@ pub(crate) fn check<S: Store>(open: impl Fn() -> S) {
     scan_is_ordered_and_whole(&open());
     versions_use_all_bits(&open());
     of_many_writers_one_wins(&open());
+    a_row_is_deleted_only_at_its_version(&open());
+    many_writers_at_once_each_get_their_own_results(&open());
+    writing_waits_for_the_disk_and_reading_does_not(&open());
     readers_do_not_wait_for_writers(&open());
 }
 
@@ -36,7 +39,7 @@ fn a_row_is_inserted_once(store: &impl Store) {
 }
 
 fn a_row_is_replaced_only_at_its_version(store: &impl Store) {
-    let replace = |old, new: u64| Write { replaces: Some(old), row: row(new, 9, 50), ..insert(1, 0) };
+    let replace = |old, new: u64| Write { replaces: Some(old), row: Some(row(new, 9, 50)), ..insert(1, 0) };
     assert_eq!(store.write(&[replace(7, 8)]).unwrap(), [Written::Conflict]);
     assert_eq!(store.read(Table::Records, &[1; 32]).unwrap(), Some(row(1, 1, 100)));
     assert_eq!(store.write(&[replace(1, 2)]).unwrap(), [Written::Applied]);
@@ -73,8 +76,8 @@ fn scan_is_ordered_and_whole(store: &impl Store) {
 }
 
 fn versions_use_all_bits(store: &impl Store) {
-    let first = Write { row: row(u64::MAX, 5, 5), ..insert(5, 0) };
-    let second = Write { replaces: Some(u64::MAX), row: row(1 << 63, 6, 5), ..insert(5, 0) };
+    let first = Write { row: Some(row(u64::MAX, 5, 5)), ..insert(5, 0) };
+    let second = Write { replaces: Some(u64::MAX), row: Some(row(1 << 63, 6, 5)), ..insert(5, 0) };
     assert_eq!(store.write(&[first, second]).unwrap(), [Written::Applied; 2]);
     assert_eq!(store.read(Table::Records, &[5; 32]).unwrap(), Some(row(1 << 63, 6, 5)));
 }
@@ -82,7 +85,9 @@ fn versions_use_all_bits(store: &impl Store) {
 fn of_many_writers_one_wins(store: &impl Store) {
     let winners: usize = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
-            .map(|n| scope.spawn(move || store.write(&[Write { row: row(n + 1, 7, 7), ..insert(7, 0) }])))
+            .map(|n| {
+                scope.spawn(move || store.write(&[Write { row: Some(row(n + 1, 7, 7)), ..insert(7, 0) }]))
+            })
             .collect();
         let outcomes = threads.into_iter().map(|thread| thread.join().unwrap().unwrap());
         outcomes.filter(|written| written == &[Written::Applied]).count()
@@ -101,4 +106,43 @@ fn readers_do_not_wait_for_writers(store: &impl Store) {
         }
         assert!(writer.join().unwrap().iter().all(|written| *written == Written::Applied));
     });
+}
+
+fn a_row_is_deleted_only_at_its_version(store: &impl Store) {
+    let delete = |replaces| Write { replaces, row: None, ..insert(200, 0) };
+    assert_eq!(
+        store.write(&[insert(200, 20), delete(Some(2)), delete(None)]).unwrap(),
+        [Written::Applied, Written::Conflict, Written::Conflict]
+    );
+    assert_eq!(store.read(Table::Records, &[200; 32]).unwrap(), Some(row(1, 200, 20)));
+    let again = [delete(Some(1)), delete(Some(1)), delete(None), insert(200, 30), delete(Some(1))];
+    let written = store.write(&again).unwrap();
+    use Written::{Applied, Conflict};
+    assert_eq!(written, [Applied, Conflict, Applied, Applied, Applied]);
+    assert_eq!(store.read(Table::Records, &[200; 32]).unwrap(), None);
+    let seen = store.scan(Table::Records, Some(&[199; 32]), 1).unwrap();
+    assert_ne!(seen.first().map(|(label, _)| *label), Some([200; 32]));
+}
+
+fn many_writers_at_once_each_get_their_own_results(store: &impl Store) {
+    std::thread::scope(|scope| {
+        for n in 0..64 {
+            scope.spawn(move || {
+                let insert = |size| Write { label: [n; 32], table: Table::Statuses, ..insert(n, size) };
+                let mine = Write { label: [n ^ 0x80; 32], ..insert(40) };
+                let written = store.write(&[mine.clone(), mine]).unwrap();
+                assert_eq!(written, [Written::Applied, Written::Conflict], "{n}");
+            });
+        }
+    });
+}
+
+fn writing_waits_for_the_disk_and_reading_does_not(store: &impl Store) {
+    let before = store.syncs();
+    store.write(&[insert(210, 10)]).unwrap();
+    let written = store.syncs();
+    assert!(written > before);
+    store.read(Table::Records, &[210; 32]).unwrap();
+    assert_eq!(store.write(&[insert(210, 10)]).unwrap(), [Written::Conflict]);
+    assert_eq!(store.syncs(), written, "nothing changed, nothing to wait for");
 }

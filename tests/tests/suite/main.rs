@@ -9,6 +9,9 @@ mod gateway;
 mod graph;
 mod hops;
 mod imports;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod power;
+mod rebuild;
 mod refusals;
 mod silence;
 mod statements;

@@ -214,8 +214,9 @@ async fn the_clients_types_print_no_identifier() {
         tag: query.tag.clone(),
     };
     let person = net.world.person(&phone(NUMBER), 0);
-    let entry = discreet_resolver::record::Entry::read(person.signed_mapping()).unwrap();
-    let record = discreet_resolver::record::Record { entries: vec![entry.clone()] };
+    let entry = discreet_resolver::record::Signed::read(person.signed_mapping()).unwrap();
+    let mut record = discreet_resolver::record::Record::new(phone(NUMBER));
+    record.entries.push(entry.entry());
     let email = Csi::email(EMAIL).unwrap();
     let normalised = discreet_client::normalise("+1 415 555 0123", None).unwrap();
     let refused = discreet_client::normalise("415 555 0123", None).unwrap_err();
@@ -223,7 +224,7 @@ async fn the_clients_types_print_no_identifier() {
         format!("{query:?} {:#?}", query),
         format!("{answer:?}"),
         format!("{request:?}"),
-        format!("{:?} {:?} {entry:?} {record:?}", entry.mapping, entry.credential),
+        format!("{:?} {:?} {entry:?} {record:?} {:?}", entry.mapping, entry.credential, entry.entry()),
         format!("{email:?}"),
         format!("{normalised:?} {refused:?} {refused}"),
     ] {

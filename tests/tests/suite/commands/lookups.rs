@@ -44,7 +44,7 @@ fn undated(text: &str) -> String {
 fn transcripts_of_every_outcome() {
     let site = Site::new();
     let summary = site.import("lines.jsonl", &lines(&site.world)).succeeded();
-    assert_eq!(summary.stdout, "7 added, 0 replaced, 0 unchanged, 0 refused\n");
+    assert_eq!(summary.stdout, "7 added, 0 replaced, 0 withdrawn, 0 unchanged, 0 refused\n");
     let system = site.start();
 
     let days = "  holder since 9999-99-99, confirmed 9999-99-99, ask again after 9999-99-99\n";
@@ -166,7 +166,7 @@ fn a_new_holder_is_noticed_across_runs_and_a_rollback_refused() {
     let system = site.start();
     assert_eq!(system.site.lookup([ALICE]).succeeded().stderr, "");
     let summary = system.site.import("second.jsonl", &[second.line()]).succeeded();
-    assert_eq!(summary.stdout, "0 added, 1 replaced, 0 unchanged, 0 refused\n");
+    assert_eq!(summary.stdout, "0 added, 1 replaced, 0 withdrawn, 0 unchanged, 0 refused\n");
     let noticed = system.site.lookup([ALICE]).succeeded();
     assert!(
         noticed.stderr.starts_with("discreet: warning: one.authority.example attests a new holder"),

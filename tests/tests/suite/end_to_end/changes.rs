@@ -7,7 +7,7 @@ use discreet_protocol::SigningKey;
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::verify::VerifyError;
 use discreet_resolver::directory::Change;
-use discreet_resolver::record::{Entry, Record};
+use discreet_resolver::record::{Entry, Record, Standing};
 use discreet_resolver::store::Written;
 use http::Version;
 use tests::world::phone;
@@ -35,9 +35,16 @@ fn with_new_key(world: &World, holder_since: Timestamp) -> Person {
 fn plant(net: &Net, person: &Person) {
     let (_, directory) = net.directory().unwrap();
     let mut record = directory.record(&person.mapping.csi).unwrap();
-    record.value = Record { entries: vec![Entry::read(person.signed_mapping()).unwrap()] };
-    let written = directory.apply(&[Change::Record(person.mapping.csi.clone(), record)]).unwrap();
-    assert!(matches!(written.as_slice(), [Written::Applied]));
+    let entries = vec![Entry::read(person.signed_mapping()).unwrap()];
+    record.value = Record { entries, ..Record::new(person.mapping.csi.clone()) };
+    let (authority, id) = (&person.credential.authority, person.credential.id);
+    let mut status = directory.status(authority, &id).unwrap();
+    // The status went when its mapping was replaced.
+    let standing =
+        Standing { authority: authority.clone(), revoked: false, statement: person.signed_status() };
+    status.value.get_or_insert(standing);
+    let changes = [Change::Record(record), Change::Status(authority.clone(), id, status)];
+    assert_eq!(directory.apply(&changes).unwrap(), [Written::Applied, Written::Applied]);
 }
 
 #[tokio::test]

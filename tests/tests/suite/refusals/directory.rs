@@ -8,7 +8,7 @@ use discreet_protocol::statement::StatementError;
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::verify::VerifyError;
 use discreet_resolver::directory::{Change, Versioned};
-use discreet_resolver::record::{Entry, Record};
+use discreet_resolver::record::{Entry, Record, Standing};
 use discreet_resolver::store::Written;
 use tests::world::{domain, phone};
 use tests::{Net, Person, World};
@@ -19,10 +19,13 @@ const NUMBER: &str = "+14155550123";
 fn plant(net: &Net, asked: &Csi, mapping: Vec<u8>, status: Vec<u8>) {
     let (_, directory) = net.directory().unwrap();
     let entry = Entry::read(mapping).unwrap();
-    let (authority, id) = (entry.credential.authority.clone(), entry.credential.id);
-    let record = Versioned { value: Record { entries: vec![entry] }, version: None };
-    let status = Versioned { value: status, version: None };
-    let changes = [Change::Record(asked.clone(), record), Change::Status(authority, id, status)];
+    let (authority, id) = (entry.authority.clone(), entry.id);
+    let status = Standing { authority: authority.clone(), revoked: false, statement: status };
+    let record = Record { entries: vec![entry], ..Record::new(asked.clone()) };
+    let changes = [
+        Change::Record(Versioned { value: record, version: None }),
+        Change::Status(authority, id, Versioned { value: Some(status), version: None }),
+    ];
     assert_eq!(directory.apply(&changes).unwrap(), [Written::Applied, Written::Applied]);
 }
 
@@ -183,10 +186,10 @@ async fn an_unreadable_row_is_an_error_and_no_absence() {
     let world = World::new(1, NOW);
     let mut entry = Entry::read(world.person(&phone(NUMBER), 0).signed_mapping()).unwrap();
     let net = Net::builder().start(world).await.unwrap();
-    entry.bytes = b"no statement".to_vec();
-    let record = Versioned { value: Record { entries: vec![entry] }, version: None };
+    entry.statement = b"no statement".to_vec();
+    let record = Record { entries: vec![entry], ..Record::new(phone(NUMBER)) };
     let (_, directory) = net.directory().unwrap();
-    directory.apply(&[Change::Record(phone(NUMBER), record)]).unwrap();
+    directory.apply(&[Change::Record(Versioned { value: record, version: None })]).unwrap();
     let error = look_up(&net, phone(NUMBER)).await;
     assert!(matches!(error, Error::Directory(DirectoryError::Status(500))), "{error}");
     assert!(net.log.text().contains("a lookup failed"));

@@ -1,0 +1,182 @@
+//! `lab rates`: how fast mappings are imported, against what their signatures alone allow on the same
+//! cores, and how fast an authority signs statuses.
+
+use crate::generate;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use discreet_protocol::credential::{Credential, Status};
+use discreet_protocol::mapping::Mapping;
+use discreet_protocol::statement::{Unverified, sign};
+use discreet_protocol::time::Timestamp;
+use discreet_protocol::{SigningKey, VerifyingKey};
+use discreet_resolver::import::{LineError, Observer, Summary, import};
+use discreet_resolver::{Config, create};
+use discreet_serve::Clock;
+use discreet_serve::secret::create_secret;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use std::fs::{self, File};
+use std::io::{BufReader, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tests::World;
+
+/// Mappings made, and verified, at once.
+const CHUNK: usize = 8192;
+/// What all keys and numbers come from.
+const SEED: u64 = 1;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many mappings
+    #[arg(long, default_value_t = 100_000)]
+    count: u64,
+    /// One line of JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let world = World::new(SEED, Timestamp::from_unix(Clock::system().now()));
+    let file = folder.path().join("mappings.jsonl");
+    let verifying = make_and_verify(&world, options.count, &file)?;
+    let importing = timed_import(&world, options.count, folder.path(), &file)?;
+    let statuses = statuses_per_second(&world);
+    let cores = rayon::current_num_threads();
+    let rate = |time: Duration| options.count as f64 / time.as_secs_f64();
+    let (bare, imported) = (rate(verifying), rate(importing));
+    let ratio = imported / bare;
+    if options.json {
+        let line = serde_json::json!({
+            "mappings": options.count,
+            "cores": cores,
+            "verified_per_second": bare.round(),
+            "imported_per_second": imported.round(),
+            "ratio": (ratio * 1000.0).round() / 1000.0,
+            "statuses_per_second_and_core": statuses.round(),
+        });
+        println!("{line}");
+    } else {
+        println!("{} mappings on {cores} cores", options.count);
+        println!("three signatures of each verified   {bare:>9.0} mappings per second");
+        println!("imported into a fresh directory     {imported:>9.0} mappings per second");
+        println!("ratio                               {:>8.1} %", ratio * 100.0);
+        println!("statuses signed                     {statuses:>9.0} per second and core");
+    }
+    Ok(())
+}
+
+/// Writes the lines of `count` people to `file`; returns how long it takes to verify their signatures,
+/// and nothing else, on all cores.
+fn make_and_verify(world: &World, count: u64, file: &Path) -> Result<Duration> {
+    let authorities = world.authorities.each_ref().map(SigningKey::verifying_key);
+    let mut out = File::create_new(file).with_context(|| format!("cannot create {}", file.display()))?;
+    let bar = bar(count, "signing and verifying");
+    let mut time = Duration::ZERO;
+    let mut made = 0;
+    generate::people(world, SEED, count, CHUNK, |people| {
+        let text: String = people.iter().map(|person| person.line() + "\n").collect();
+        out.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+        let read = people.par_iter().map(|person| Signatures::of(person, &authorities));
+        let read =
+            read.collect::<Option<Vec<_>>>().context("a statement that was just signed is unreadable")?;
+        let start = Instant::now();
+        let all = read.into_par_iter().all(Signatures::verify);
+        time += start.elapsed();
+        ensure!(all, "a signature that was just made does not verify");
+        made += people.len() as u64;
+        bar.inc(people.len() as u64);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    ensure!(made == count, "the numbering plans used here hold only {made} numbers");
+    Ok(time)
+}
+
+/// The three signatures of a mapping, read, and the keys they are to verify under.
+struct Signatures {
+    mapping: Unverified<Mapping>,
+    credential: Unverified<Credential>,
+    status: Unverified<Status>,
+    holder: VerifyingKey,
+    authority: VerifyingKey,
+}
+
+impl Signatures {
+    fn of(person: &tests::world::Person, authorities: &[VerifyingKey; 2]) -> Option<Self> {
+        let authority = person.authority.verifying_key();
+        let mapping = Unverified::<Mapping>::read(&person.signed_mapping()).ok()?;
+        let credential = Unverified::read(&mapping.claims().credential).ok()?;
+        let status = Unverified::read(&person.signed_status()).ok()?;
+        let known = authorities.contains(&authority);
+        known.then(|| Self { mapping, credential, status, holder: person.holder.verifying_key(), authority })
+    }
+
+    fn verify(self) -> bool {
+        self.credential.verify(&self.authority).is_ok()
+            && self.status.verify(&self.authority).is_ok()
+            && self.mapping.verify(&self.holder).is_ok()
+    }
+}
+
+/// How long the real import takes, into a directory of its own.
+fn timed_import(world: &World, count: u64, folder: &Path, file: &Path) -> Result<Duration> {
+    let config = Config {
+        rules: folder.join("rules.toml"),
+        directory: folder.join("directory.db"),
+        pepper: folder.join("pepper.key"),
+        journal: None,
+    };
+    fs::write(&config.rules, world.rules()).context("cannot write the rules")?;
+    create_secret(&config.pepper, &[7; 32])?;
+    let (rules, directory) = create(&config)?;
+    let size = fs::metadata(file).map_or(0, |file| file.len());
+    let mut told = Told { bar: bar(size, "importing"), refused: 0 };
+    let start = Instant::now();
+    let input = BufReader::new(File::open(file)?);
+    let Summary { added, .. } = import(&directory, &rules, world.now, input, &mut told)?;
+    let time = start.elapsed();
+    told.bar.finish_and_clear();
+    ensure!(
+        added == count && told.refused == 0,
+        "{} lines were refused, {added} mappings added",
+        told.refused
+    );
+    Ok(time)
+}
+
+struct Told {
+    bar: ProgressBar,
+    refused: u64,
+}
+
+impl Observer for Told {
+    fn progress(&mut self, bytes: u64, _lines: u64) {
+        self.bar.set_position(bytes);
+    }
+
+    fn refused(&mut self, _number: u64, _error: LineError) {
+        self.refused += 1;
+    }
+}
+
+/// On one core.
+fn statuses_per_second(world: &World) -> f64 {
+    const STATUSES: u32 = 20_000;
+    let [authority, _] = &world.authorities;
+    let start = Instant::now();
+    for number in 0..STATUSES {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        std::hint::black_box(sign(&Status { id, at: world.now }, authority));
+    }
+    f64::from(STATUSES) / start.elapsed().as_secs_f64()
+}
+
+fn bar(length: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {percent}% eta {eta}");
+    ProgressBar::new(length)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
+}

@@ -1,0 +1,110 @@
+//! The resources of a resolver, and what each request comes to as HTTP.
+//!
+//! Errors are problem documents (RFC 9457): sentences of ours, which repeat nothing of the request.
+
+use crate::Resolver;
+use crate::directory::DirectoryError;
+use crate::metrics::{Operation, Outcome};
+use crate::publish::PublishError;
+use bytes::Bytes;
+use discreet_protocol::query::{
+    IdentifierRequest, IdentifierResponse, ResponseCode, Subject, lookup_path, publish_path, withdraw_path,
+};
+use discreet_protocol::time::Timestamp;
+use discreet_serve::problem;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+impl Resolver {
+    /// Answers one request: the one call between a gateway and a resolver.
+    ///
+    /// A lookup that finds nothing does the work of one that finds a mapping.
+    pub fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let Some(operation) = self.operation(request.uri().path()) else {
+            self.metrics.count(Operation::None, Outcome::Malformed);
+            return problem(StatusCode::NOT_FOUND, "this resolver has no such resource");
+        };
+        let (response, outcome) = if request.method() == Method::POST {
+            self.perform(operation, request.body())
+        } else {
+            (not_allowed(), Outcome::Malformed)
+        };
+        self.metrics.count(operation, outcome);
+        response
+    }
+
+    fn operation(&self, path: &str) -> Option<Operation> {
+        let domain = &self.rules.domain;
+        let resources = [
+            (lookup_path(domain), Operation::Lookup),
+            (publish_path(domain), Operation::Publish),
+            (withdraw_path(domain), Operation::Withdraw),
+        ];
+        resources.into_iter().find(|(resource, _)| resource == path).map(|(_, operation)| operation)
+    }
+
+    fn perform(&self, operation: Operation, content: &[u8]) -> (Response<Bytes>, Outcome) {
+        let now = Timestamp::from_unix(self.clock.now());
+        match operation {
+            Operation::Lookup | Operation::None => self.lookup(content, now),
+            Operation::Publish => self.changed(self.publish(content, now)),
+            Operation::Withdraw => self.changed(self.withdraw(content, now)),
+        }
+    }
+
+    fn lookup(&self, content: &[u8], now: Timestamp) -> (Response<Bytes>, Outcome) {
+        let malformed = |title| (problem(StatusCode::BAD_REQUEST, title), Outcome::Malformed);
+        let Ok(query) = IdentifierRequest::decode(content) else {
+            return malformed("the query is not an IdentifierRequest");
+        };
+        let answer = match &query.subject {
+            Subject::Exact(csi) => self.look_up(csi, query.tag.as_ref(), now),
+            Subject::NotCanonical(_) => return malformed("the identifier is not in canonical form"),
+            Subject::Unsupported => Ok(IdentifierResponse::empty(ResponseCode::UnsupportedField)),
+        };
+        match answer.map(|answer| (answer.encode(), answer.code)) {
+            Ok((Some(body), code)) => (success(body), Outcome::of(code)),
+            Ok((None, _)) => self.failed_lookup(&DirectoryError::Content),
+            Err(error) => self.failed_lookup(&error),
+        }
+    }
+
+    fn failed_lookup(&self, error: &DirectoryError) -> (Response<Bytes>, Outcome) {
+        // The error names the directory's file and SQLite's reason, never the query.
+        self.log.within(|| tracing::error!(%error, "a lookup failed"));
+        let title = "the directory cannot answer now; try again later";
+        (problem(StatusCode::INTERNAL_SERVER_ERROR, title), Outcome::Failed)
+    }
+
+    fn changed(&self, changed: Result<(), PublishError>) -> (Response<Bytes>, Outcome) {
+        let Err(error) = changed else {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            return (response, Outcome::Answered);
+        };
+        if let PublishError::Directory(error) = &error {
+            self.log.within(|| tracing::error!(%error, "the directory did not take a change in"));
+        }
+        (refusal(error.status(), &error), error.outcome())
+    }
+}
+
+fn success(body: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    let octets = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, octets);
+    response
+}
+
+fn not_allowed() -> Response<Bytes> {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "the operations of a resolver are POSTs");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+/// A problem whose title is what `error` says.
+fn refusal(status: StatusCode, error: &PublishError) -> Response<Bytes> {
+    let mut response = problem(status, "");
+    let content = serde_json::json!({"status": status.as_u16(), "title": error.to_string()});
+    *response.body_mut() = Bytes::from(content.to_string());
+    response
+}

@@ -1,0 +1,88 @@
+//! Sealed rows: opened when read, sealed when written.
+
+use super::notes::Note;
+use super::{DirectoryError, SCAN_PAGE};
+use crate::record::{Record, STATUS_SIZE};
+use crate::seal::Pepper;
+use crate::store::{Label, Row, Store, Table, Write, Written};
+
+pub(super) struct Rows {
+    pub(super) store: Box<dyn Store>,
+    pub(super) pepper: Pepper,
+}
+
+impl Rows {
+    /// The row at `label`, opened, with its version.
+    pub(super) fn read(&self, table: Table, label: &Label) -> Result<Option<(Vec<u8>, u64)>, DirectoryError> {
+        let Some(row) = self.store.read(table, label)? else { return Ok(None) };
+        Ok(Some((self.open(label, &row)?, row.version)))
+    }
+
+    pub(super) fn open(&self, label: &Label, row: &Row) -> Result<Vec<u8>, DirectoryError> {
+        Ok(self.pepper.open(label, row.version, &row.sealed)?)
+    }
+
+    pub(super) fn open_record(&self, label: &Label, row: &Row) -> Result<Record, DirectoryError> {
+        Record::decode(&self.open(label, row)?).ok_or(DirectoryError::Content)
+    }
+
+    /// The write that puts `plain` in place of version `old`; without it the row goes.
+    pub(super) fn write(
+        &self,
+        table: Table,
+        label: Label,
+        old: Option<u64>,
+        plain: Option<Vec<u8>>,
+        size: usize,
+    ) -> Result<Write, DirectoryError> {
+        let seal = |plain| {
+            let version = old.map_or_else(first_version, |old| Some(old.wrapping_add(1)))?;
+            Some(Row { version, sealed: self.pepper.seal(&label, version, plain, size)? })
+        };
+        let row = match plain {
+            Some(plain) => Some(seal(plain).ok_or(DirectoryError::Content)?),
+            None => None,
+        };
+        Ok(Write { table, label, replaces: old, row })
+    }
+
+    pub(super) fn note(&self, label: &Label) -> Result<Option<(Note, u64)>, DirectoryError> {
+        let Some((plain, version)) = self.read(Table::Statuses, label)? else { return Ok(None) };
+        let note = Note::decode(&plain).ok_or(DirectoryError::Content)?;
+        Ok(Some((note, version)))
+    }
+
+    pub(super) fn note_write(&self, note: &Note, old: Option<u64>) -> Result<Write, DirectoryError> {
+        let label = note.label(&self.pepper);
+        self.write(Table::Statuses, label, old, Some(note.encode()), STATUS_SIZE)
+    }
+
+    pub(super) fn write_note(&self, note: &Note, old: Option<u64>) -> Result<Vec<Written>, DirectoryError> {
+        Ok(self.store.write(&[self.note_write(note, old)?])?)
+    }
+
+    /// Walks a table in label order.
+    pub(super) fn walk<E: From<DirectoryError>>(
+        &self,
+        table: Table,
+        mut visit: impl FnMut(&Label, &Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut after = None;
+        loop {
+            let page = self.store.scan(table, after.as_ref(), SCAN_PAGE);
+            let page = page.map_err(DirectoryError::from)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
+            after = Some(*last);
+            page.iter().try_for_each(|(label, row)| visit(label, row))?;
+        }
+    }
+}
+
+/// Drawn at random, so that a row that was deleted and made anew is not taken for the old one.
+fn first_version() -> Option<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u64::from_be_bytes(bytes) >> 1)
+}

@@ -1,0 +1,80 @@
+//! Opening the file: whose it is, which format, and that it keeps what it is given.
+
+use super::{BUSY_TIMEOUT, failure};
+use crate::store::StoreError;
+use rusqlite::{Connection, ffi};
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// "dscr": marks the file as ours (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x6473_6372;
+/// Format of the tables and of what is sealed in them (`PRAGMA user_version`).
+const FORMAT: i64 = 2;
+/// Memory for pages between the file and the writer, in KiB.
+const CACHE: i64 = 64 * 1024;
+
+/// The connection that writes.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let fail = |reason| failure(path, reason);
+    create_private(path)?;
+    let connection = Connection::open(path).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    prepare(&connection, path)?;
+    Ok(connection)
+}
+
+/// Creates the file with mode 0600 before SQLite would create it with the process's umask. SQLite
+/// gives its `-wal` and `-shm` files the mode of the main file. A file that is there is not opened:
+/// closing it would give up the locks that SQLite holds on it in this process.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            let code = ffi::Error::new(ffi::SQLITE_CANTOPEN);
+            Err(failure(path, rusqlite::Error::SqliteFailure(code, Some(error.to_string()))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |reason| failure(path, reason);
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
+    let (application, format) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    if tables == 0 {
+        create_tables(connection).map_err(fail)?;
+    } else if application != APPLICATION_ID {
+        let reason = ffi::Error::new(ffi::SQLITE_NOTADB);
+        return Err(fail(rusqlite::Error::SqliteFailure(reason, None)));
+    } else if format != FORMAT {
+        return Err(StoreError::Format { path: path.to_owned(), found: format, expected: FORMAT });
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(fail)?;
+    // FULL is 2. A file system without shared memory refuses WAL.
+    if mode != "wal" || pragma("synchronous")? != 2 {
+        let reason = ffi::Error::new(ffi::SQLITE_IOERR);
+        let message = Some("it supports neither WAL nor full synchronisation".to_owned());
+        return Err(fail(rusqlite::Error::SqliteFailure(reason, message)));
+    }
+    // Checkpoints are made, and counted, in `wal`. Negative: KiB instead of pages.
+    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(fail)?;
+    connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)
+}
+
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+         CREATE TABLE IF NOT EXISTS records (label BLOB PRIMARY KEY, version INTEGER NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS statuses (label BLOB PRIMARY KEY, version INTEGER NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {FORMAT};
+         COMMIT;"
+    ))
+}
