@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Answered,
     /// Opened, but not for the resolver; the refusal went back sealed.
     Refused,
+    /// Opened, but a copy of one that was processed before; the refusal went back sealed.
+    Replayed,
     /// Not opened: key trouble.
     KeyProblem,
     /// Not opened: no encapsulated request.

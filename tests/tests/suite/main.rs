@@ -10,5 +10,6 @@ mod graph;
 mod hops;
 mod imports;
 mod refusals;
+mod rotation;
 mod silence;
 mod statements;

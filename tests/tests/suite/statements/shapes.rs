@@ -36,11 +36,7 @@ const MAPPING_CLAIMS: Shape = Map(&[
     (5, "not-before", Time),
     (6, "not-after", Time),
     (7, "refresh-after, seconds", Plain),
-    (
-        8,
-        "reaches",
-        List("reach", &Tuple(&[("uri", Plain), ("thumbprint", Plain), ("endorsement", Plain)])),
-    ),
+    (8, "reaches", List("reach", &Tuple(&[("uri", Plain), ("thumbprint", Plain), ("endorsement", Plain)]))),
     (9, "credential, as above", Plain),
     (10, "serve-as-not-found", Plain),
 ]);
@@ -62,8 +58,11 @@ const POLICY_CLAIMS: Shape = Map(&[
     (8, "sizes", Tuple(&[("request", Plain), ("response", Plain)])),
     (9, "services", List("service", &Tuple(&[("name", Plain), ("key", Plain)]))),
 ]);
-const REVOCATION_CLAIMS: Shape =
-    Map(&[(4, "exp, of the credential", Time), (6, "iat, when the authority said so", Time), (7, "cti", Plain)]);
+const REVOCATION_CLAIMS: Shape = Map(&[
+    (4, "exp, of the credential", Time),
+    (6, "iat, when the authority said so", Time),
+    (7, "cti", Plain),
+]);
 const WITHDRAWAL_CLAIMS: Shape = Map(&[
     (1, "csi", Plain),
     (2, "audience", List("discovery domain", &Plain)),
