@@ -118,7 +118,8 @@ impl Shared {
     /// One exchange: errors before the request is open are the outer response, everything after
     /// goes inside a 200 (RFC 9458 §5.2).
     fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
-        let opened = match self.keys.ring(self.now()).open(encapsulated) {
+        let now = self.now();
+        let opened = match self.keys.ring(now).open(encapsulated) {
             Ok(opened) => opened,
             Err(OpenError::Truncated) => {
                 self.metrics.count(Outcome::Malformed);
@@ -134,7 +135,7 @@ impl Shared {
             }
         };
         let (response, outcome) = if opened.is_new {
-            self.target.answer(&opened.message)
+            self.target.answer(&opened.message, now)
         } else {
             // RFC 9458 §6.5. Only who sealed the first one can read this.
             (problem(StatusCode::BAD_REQUEST, "this request has been processed before"), Outcome::Replayed)

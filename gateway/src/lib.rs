@@ -5,6 +5,7 @@
 //! size, whatever happened.
 
 pub mod config;
+mod date;
 mod handler;
 pub mod init;
 mod kem;
