@@ -1,5 +1,6 @@
 //! The gateway's configuration. This struct is its manual; `gateway.sample.toml` is an example.
 
+use crate::relays::RelayLimit;
 use discreet_protocol::VerifyingKey;
 use discreet_serve::config::{ConfigError, folder, load, resolve};
 use discreet_serve::{Admin, Limits, Listen, LogConfig};
@@ -26,6 +27,9 @@ pub struct Config {
     /// What the policy is signed with: the path of an Ed25519 seed of 64 hex digits, mode 0600, or a
     /// signer.
     pub directory_key: DirectoryKey,
+    /// What each relay may send, where the listener is `mutual_tls`. Default: no limit.
+    #[serde(default)]
+    pub relay_limit: Option<RelayLimit>,
     /// Who answers the requests.
     pub resolver: ResolverConfig,
 }

@@ -5,15 +5,17 @@ use crate::keys::Keys;
 use crate::metrics::{Metrics, Outcome};
 use crate::opener::{OpenError, Opened};
 use crate::policy::Publisher;
+use crate::relays::Relays;
 use crate::target::Target;
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
 use discreet_protocol::time::{DAY, Timestamp};
-use discreet_serve::{Clock, Environment, Handler, Log, problem, problem_of_type};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use discreet_serve::{Clock, Handler, Log, problem, problem_of_type};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// RFC 9540 §4.
@@ -27,33 +29,25 @@ const WORKERS_PER_CORE: usize = 4;
 
 pub(crate) struct GatewayHandler {
     shared: Arc<Shared>,
+    relays: Relays,
     workers: Arc<Semaphore>,
 }
 
 /// What the worker threads need.
-struct Shared {
-    keys: Arc<Keys>,
-    target: Target,
-    publisher: Publisher,
-    metrics: Metrics,
-    clock: Clock,
-    log: Log,
+pub(crate) struct Shared {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) target: Target,
+    pub(crate) publisher: Publisher,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
 }
 
 impl GatewayHandler {
-    pub(crate) fn new(
-        keys: Arc<Keys>,
-        target: Target,
-        publisher: Publisher,
-        metrics: Metrics,
-        environment: Environment,
-    ) -> Self {
+    pub(crate) fn new(shared: Shared, relays: Relays) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let Environment { clock, log } = environment;
-        Self {
-            shared: Arc::new(Shared { keys, target, publisher, metrics, clock, log }),
-            workers: Arc::new(Semaphore::new(cores * WORKERS_PER_CORE)),
-        }
+        let workers = Arc::new(Semaphore::new(cores * WORKERS_PER_CORE));
+        Self { shared: Arc::new(shared), relays, workers }
     }
 
     /// Opening is arithmetic, the directory lies on a disk, and a signer may be a command: all of it
@@ -81,6 +75,12 @@ impl Handler for GatewayHandler {
         match (request.uri().path(), request.method()) {
             (GATEWAY_PATH, &Method::POST) if !is_encapsulated(&request) => {
                 problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be message/ohttp-req")
+            }
+            (GATEWAY_PATH, &Method::POST)
+                if !self.relays.admit(request.extensions().get(), Instant::now()) =>
+            {
+                self.shared.metrics.count(Outcome::OverLimit);
+                over_limit()
             }
             (GATEWAY_PATH, &Method::POST) => self.work(move |shared| shared.exchange(request.body())).await,
             (GATEWAY_PATH, &Method::GET | &Method::HEAD) => self.work(Shared::collection).await,
@@ -151,6 +151,13 @@ impl Shared {
             }
         }
     }
+}
+
+/// Said to the relay, not to one of its clients: it is over the limit as a whole.
+fn over_limit() -> Response<Bytes> {
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "this relay sends too many requests");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// A published document. No copy outlives the day or the epoch of its keys: the next policy is signed

@@ -16,6 +16,7 @@ mod metrics;
 mod opener;
 mod policy;
 pub mod ratchet;
+pub mod relays;
 mod replay;
 pub mod rotation;
 mod signer;
@@ -102,8 +103,15 @@ impl Gateway {
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
         let target = target::Target { resolver };
-        let handler =
-            handler::GatewayHandler::new(Arc::clone(&keys), target, publisher, metrics, environment.clone());
+        let shared = handler::Shared {
+            keys: Arc::clone(&keys),
+            target,
+            publisher,
+            metrics,
+            clock: environment.clock.clone(),
+            log: environment.log.clone(),
+        };
+        let handler = handler::GatewayHandler::new(shared, relays::Relays::new(config.relay_limit));
         let shell = ShellConfig {
             listen: &config.listen,
             admin: &config.admin,

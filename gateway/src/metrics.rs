@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     Refused,
     /// Opened, but a copy of one that was processed before; the refusal went back sealed.
     Replayed,
+    /// Not opened: its relay is over its limit.
+    OverLimit,
     /// Not opened: key trouble.
     KeyProblem,
     /// Not opened: no encapsulated request.

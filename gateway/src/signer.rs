@@ -41,18 +41,16 @@ pub enum SignError {
 
 /// Signs policies.
 pub(crate) enum Signer {
-    Key(Box<SigningKey>),
-    Command { command: Vec<String>, public: VerifyingKey },
+    Key(SigningKey),
+    Command { command: Vec<String>, public: Box<VerifyingKey> },
 }
 
 impl Signer {
     pub(crate) fn new(config: &DirectoryKey) -> Result<Self, SignError> {
         Ok(match config {
-            DirectoryKey::File(path) => {
-                Self::Key(Box::new(SigningKey::from_bytes(read_secret(path)?.as_bytes())))
-            }
+            DirectoryKey::File(path) => Self::Key(SigningKey::from_bytes(read_secret(path)?.as_bytes())),
             DirectoryKey::Signer { command, public_key } => {
-                Self::Command { command: command.clone(), public: public_key.0 }
+                Self::Command { command: command.clone(), public: Box::new(public_key.0) }
             }
         })
     }
@@ -61,7 +59,7 @@ impl Signer {
     pub(crate) fn public(&self) -> VerifyingKey {
         match self {
             Self::Key(key) => key.verifying_key(),
-            Self::Command { public, .. } => *public,
+            Self::Command { public, .. } => **public,
         }
     }
 
@@ -116,7 +114,7 @@ mod tests {
     /// A signer that prints what it is told to, whatever it is asked.
     fn signer(script: &str, key: &SigningKey) -> Signer {
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-        Signer::Command { command, public: key.verifying_key() }
+        Signer::Command { command, public: Box::new(key.verifying_key()) }
     }
 
     #[test]
@@ -145,7 +143,7 @@ mod tests {
             assert!(matches!(refused, Err(SignError::Refused { .. })), "{script}");
         }
         let command = vec!["/no/such/signer".to_owned()];
-        let missing = Signer::Command { command, public: key.verifying_key() };
+        let missing = Signer::Command { command, public: Box::new(key.verifying_key()) };
         assert!(matches!(missing.sign(&status()), Err(SignError::Run { .. })));
     }
 }

@@ -269,6 +269,7 @@ fn gateway_config(folder: &Path, listen: Listen) -> discreet_gateway::Config {
         admin: admin(),
         log: LogConfig::default(),
         limits: Limits::default(),
+        relay_limit: None,
         ohttp_keys: folder.join("ohttp.keys"),
         directory_key: DirectoryKey::File(folder.join("directory.key")),
         resolver: ResolverConfig::Embedded(folder.join("resolver.toml")),
