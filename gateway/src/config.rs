@@ -3,7 +3,7 @@
 use crate::relays::RelayLimit;
 use discreet_protocol::VerifyingKey;
 use discreet_serve::config::{ConfigError, folder, load, resolve};
-use discreet_serve::{Admin, Limits, Listen, LogConfig};
+use discreet_serve::{Admin, Limits, Listen, LogConfig, UpstreamConfig};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +78,14 @@ impl TryFrom<String> for PublicKey {
 pub enum ResolverConfig {
     /// A resolver in this process; its configuration file, the one `discreet-resolver` takes too.
     Embedded(PathBuf),
+    /// `discreet-resolver serve` on another host. It must know this gateway's certificate, and this
+    /// gateway shows it: mutual TLS.
+    Remote {
+        /// The rules, the same file as the resolver's: the policy is made of them.
+        rules: PathBuf,
+        /// Where the resolver is, whom to trust for it, and what to show.
+        upstream: UpstreamConfig,
+    },
 }
 
 impl Config {
@@ -94,8 +102,13 @@ impl Config {
         if let DirectoryKey::File(path) = &mut config.directory_key {
             resolve(folder, path);
         }
-        let ResolverConfig::Embedded(resolver) = &mut config.resolver;
-        resolve(folder, resolver);
+        match &mut config.resolver {
+            ResolverConfig::Embedded(resolver) => resolve(folder, resolver),
+            ResolverConfig::Remote { rules, upstream } => {
+                resolve(folder, rules);
+                upstream.resolve_paths(folder);
+            }
+        }
         Ok(config)
     }
 }
@@ -108,7 +121,7 @@ mod tests {
     fn the_sample_is_a_configuration() {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.sample.toml");
         let config = Config::load(&sample).unwrap();
-        let ResolverConfig::Embedded(resolver) = config.resolver;
+        let ResolverConfig::Embedded(resolver) = config.resolver else { panic!("it is embedded") };
         assert!(resolver.is_absolute() && resolver.ends_with("resolver.toml"));
         assert!(matches!(config.listen, Listen::Tls { .. }));
         assert!(matches!(config.directory_key, DirectoryKey::File(path) if path.is_absolute()));

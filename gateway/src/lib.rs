@@ -25,13 +25,16 @@ mod target;
 use discreet_envelope::padding::REQUEST_CONTENT;
 use discreet_protocol::statement::MAX_STATEMENT;
 use discreet_protocol::time::Timestamp;
+use discreet_resolver::rules::Rules;
 use discreet_resolver::{OpenError as ResolverError, Resolver};
 use discreet_serve::config::{ConfigError, folder};
-use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError};
+use discreet_serve::tls::TlsError;
+use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError, Upstream};
 use prometheus_client::registry::Registry;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use target::Answering;
 
 pub use config::{Config, DirectoryKey, ResolverConfig};
 pub use keyring::{Keyring, RingError};
@@ -54,6 +57,14 @@ pub enum BindError {
     /// Rules, pepper or directory.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
+    /// The remote resolver lets known gateways in only, and nothing is shown to it.
+    #[error(
+        "resolver.remote needs identity = {{ certificate = \"…\", key = \"…\" }}: a resolver answers known gateways only"
+    )]
+    RemoteIdentity,
+    /// Certificates or key for the remote resolver.
+    #[error("resolver.remote: {0}")]
+    Remote(#[from] TlsError),
     /// The signed policy is longer than any client reads.
     #[error(
         "the policy of these rules has {bytes} bytes, clients read {MAX_STATEMENT}: name fewer authorities or namespaces"
@@ -77,7 +88,7 @@ pub struct Gateway {
 /// What a gateway is made of, before it listens.
 struct Parts {
     keys: Arc<keys::Keys>,
-    resolver: Resolver,
+    target: target::Target,
     publisher: policy::Publisher,
     registry: Registry,
 }
@@ -99,10 +110,9 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keys, resolver, publisher, mut registry } = Parts::open(&config, &environment)?;
+        let Parts { keys, target, publisher, mut registry } = Parts::open(&config, &environment)?;
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
-        let target = target::Target { resolver };
         let shared = handler::Shared {
             keys: Arc::clone(&keys),
             target,
@@ -186,19 +196,40 @@ impl Gateway {
 
 impl Parts {
     fn open(config: &Config, environment: &Environment) -> Result<Self, BindError> {
-        let ResolverConfig::Embedded(path) = &config.resolver;
-        let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
-        resolver.resolve(folder(path));
         let now = Timestamp::from_unix(environment.clock.now());
         let keys = Arc::new(keys::Keys::open(&config.ohttp_keys, now)?);
         let signer = signer::Signer::new(&config.directory_key)?;
         let mut registry = Registry::with_prefix("discreet_gateway");
-        let resolver = Resolver::open(&resolver, environment, &mut registry)?;
-        let publisher = policy::Publisher::new(resolver.rules().clone(), signer);
+        let (rules, resolver) = answering(&config.resolver, environment, &mut registry)?;
+        let target = target::Target { domain: rules.domain.clone(), resolver };
+        let publisher = policy::Publisher::new(rules, signer);
         let bytes = publisher.current(now, &keys.ring(now))?.len();
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keys, resolver, publisher, registry })
+        Ok(Self { keys, target, publisher, registry })
+    }
+}
+
+fn answering(
+    config: &ResolverConfig,
+    environment: &Environment,
+    registry: &mut Registry,
+) -> Result<(Rules, Answering), BindError> {
+    match config {
+        ResolverConfig::Embedded(path) => {
+            let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
+            resolver.resolve(folder(path));
+            let resolver = Resolver::open(&resolver, environment, registry)?;
+            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver))))
+        }
+        ResolverConfig::Remote { rules, upstream } => {
+            if upstream.identity.is_none() && upstream.url.scheme() != &http::uri::Scheme::HTTP {
+                return Err(BindError::RemoteIdentity);
+            }
+            let rules = Rules::load(rules).map_err(ResolverError::from)?;
+            let runtime = tokio::runtime::Handle::current();
+            Ok((rules, Answering::Remote { upstream: Upstream::new(upstream)?, runtime }))
+        }
     }
 }
