@@ -1,18 +1,21 @@
 //! The gateway's resources: the gateway resource itself (RFC 9540 §4) and the signed policy.
 
 use crate::keyring::Keyring;
+use crate::keys::Keys;
 use crate::metrics::{Metrics, Outcome};
 use crate::opener::{OpenError, Opened};
 use crate::policy::Publisher;
+use crate::relays::Relays;
 use crate::target::Target;
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
 use discreet_protocol::time::{DAY, Timestamp};
-use discreet_serve::{Clock, Handler, problem, problem_of_type};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use discreet_serve::{Clock, Handler, Log, problem, problem_of_type};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// RFC 9540 §4.
@@ -26,42 +29,35 @@ const WORKERS_PER_CORE: usize = 4;
 
 pub(crate) struct GatewayHandler {
     shared: Arc<Shared>,
+    relays: Relays,
     workers: Arc<Semaphore>,
-    publisher: Publisher,
-    clock: Clock,
 }
 
 /// What the worker threads need.
-struct Shared {
-    keyring: Keyring,
-    target: Target,
-    metrics: Metrics,
+pub(crate) struct Shared {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) target: Target,
+    pub(crate) publisher: Publisher,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
 }
 
 impl GatewayHandler {
-    pub(crate) fn new(
-        keyring: Keyring,
-        target: Target,
-        publisher: Publisher,
-        metrics: Metrics,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(shared: Shared, relays: Relays) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            shared: Arc::new(Shared { keyring, target, metrics }),
-            workers: Arc::new(Semaphore::new(cores * WORKERS_PER_CORE)),
-            publisher,
-            clock,
-        }
+        let workers = Arc::new(Semaphore::new(cores * WORKERS_PER_CORE));
+        Self { shared: Arc::new(shared), relays, workers }
     }
 
-    /// Opening is arithmetic and the directory lies on a disk: both leave the network's threads.
-    async fn open_and_answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+    /// Opening is arithmetic, the directory lies on a disk, and a signer may be a command: all of it
+    /// leaves the network's threads.
+    async fn work(&self, work: impl FnOnce(&Shared) -> Response<Bytes> + Send + 'static) -> Response<Bytes> {
         // Never: the semaphore is not closed.
         let Ok(permit) = Arc::clone(&self.workers).acquire_owned().await else { return failed() };
         let shared = Arc::clone(&self.shared);
         let answered = tokio::task::spawn_blocking(move || {
-            let response = shared.exchange(request.body());
+            let response = work(&shared);
             drop(permit);
             response
         });
@@ -72,19 +68,6 @@ impl GatewayHandler {
             Err(Err(_)) => failed(),
         }
     }
-
-    /// A published document. No copy outlives the day: the next policy is signed at midnight, and
-    /// all relays turn to it together.
-    fn document(&self, media_type: &'static str, content: impl Fn(Timestamp) -> Bytes) -> Response<Bytes> {
-        let now = Timestamp::from_unix(self.clock.now());
-        let max_age = MAX_AGE.min(now.start_of_day().plus(DAY).unix() - now.unix());
-        let mut response = Response::new(content(now));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        if let Ok(cacheable) = HeaderValue::try_from(format!("public, max-age={max_age}")) {
-            response.headers_mut().insert(CACHE_CONTROL, cacheable);
-        }
-        response
-    }
 }
 
 impl Handler for GatewayHandler {
@@ -93,14 +76,16 @@ impl Handler for GatewayHandler {
             (GATEWAY_PATH, &Method::POST) if !is_encapsulated(&request) => {
                 problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be message/ohttp-req")
             }
-            (GATEWAY_PATH, &Method::POST) => self.open_and_answer(request).await,
-            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => {
-                self.document(OHTTP_KEYS, |_| Bytes::copy_from_slice(self.shared.keyring.collection()))
+            (GATEWAY_PATH, &Method::POST)
+                if !self.relays.admit(request.extensions().get(), Instant::now()) =>
+            {
+                self.shared.metrics.count(Outcome::OverLimit);
+                over_limit()
             }
+            (GATEWAY_PATH, &Method::POST) => self.work(move |shared| shared.exchange(request.body())).await,
+            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => self.work(Shared::collection).await,
             (GATEWAY_PATH, _) => not_allowed("GET, HEAD, POST"),
-            (POLICY_PATH, &Method::GET | &Method::HEAD) => {
-                self.document(POLICY_TYPE, |now| self.publisher.current(now))
-            }
+            (POLICY_PATH, &Method::GET | &Method::HEAD) => self.work(Shared::policy).await,
             (POLICY_PATH, _) => not_allowed("GET, HEAD"),
             _ => problem(StatusCode::NOT_FOUND, "this gateway has no such resource"),
         }
@@ -108,10 +93,33 @@ impl Handler for GatewayHandler {
 }
 
 impl Shared {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.clock.now())
+    }
+
+    fn collection(&self) -> Response<Bytes> {
+        let now = self.now();
+        let ring = self.keys.ring(now);
+        document(OHTTP_KEYS, Bytes::copy_from_slice(ring.collection()), now, &ring)
+    }
+
+    fn policy(&self) -> Response<Bytes> {
+        let now = self.now();
+        let ring = self.keys.ring(now);
+        match self.publisher.current(now, &ring) {
+            Ok(policy) => document(POLICY_TYPE, policy, now, &ring),
+            Err(error) => {
+                self.log.within(|| tracing::error!(%error, "the policy cannot be signed"));
+                failed()
+            }
+        }
+    }
+
     /// One exchange: errors before the request is open are the outer response, everything after
     /// goes inside a 200 (RFC 9458 §5.2).
     fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
-        let opened = match self.keyring.open(encapsulated) {
+        let now = self.now();
+        let opened = match self.keys.ring(now).open(encapsulated) {
             Ok(opened) => opened,
             Err(OpenError::Truncated) => {
                 self.metrics.count(Outcome::Malformed);
@@ -126,7 +134,12 @@ impl Shared {
                 );
             }
         };
-        let (response, outcome) = self.target.answer(&opened.message);
+        let (response, outcome) = if opened.is_new {
+            self.target.answer(&opened.message, now)
+        } else {
+            // RFC 9458 §6.5. Only who sealed the first one can read this.
+            (problem(StatusCode::BAD_REQUEST, "this request has been processed before"), Outcome::Replayed)
+        };
         match seal(opened, &response) {
             Some(sealed) => {
                 self.metrics.count(outcome);
@@ -138,6 +151,26 @@ impl Shared {
             }
         }
     }
+}
+
+/// Said to the relay, not to one of its clients: it is over the limit as a whole.
+fn over_limit() -> Response<Bytes> {
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "this relay sends too many requests");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// A published document. No copy outlives the day or the epoch of its keys: the next policy is signed
+/// then, and all relays turn to it together.
+fn document(media_type: &'static str, content: Bytes, now: Timestamp, ring: &Keyring) -> Response<Bytes> {
+    let until = now.start_of_day().plus(DAY).min(ring.until()).unix();
+    let max_age = MAX_AGE.min(until.saturating_sub(now.unix()));
+    let mut response = Response::new(content);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Ok(cacheable) = HeaderValue::try_from(format!("public, max-age={max_age}")) {
+        response.headers_mut().insert(CACHE_CONTROL, cacheable);
+    }
+    response
 }
 
 /// Frames, pads and seals the target's response.

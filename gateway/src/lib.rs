@@ -5,47 +5,66 @@
 //! size, whatever happened.
 
 pub mod config;
+mod date;
 mod handler;
 pub mod init;
 mod kem;
+pub mod keyfile;
 mod keyring;
+mod keys;
 mod metrics;
 mod opener;
 mod policy;
+pub mod ratchet;
+pub mod relays;
+mod replay;
+pub mod rotation;
+mod signer;
 mod target;
 
-use discreet_envelope::keys::KeysError;
 use discreet_envelope::padding::REQUEST_CONTENT;
-use discreet_protocol::SigningKey;
 use discreet_protocol::statement::MAX_STATEMENT;
 use discreet_protocol::time::Timestamp;
+use discreet_resolver::rules::Rules;
 use discreet_resolver::{OpenError as ResolverError, Resolver};
 use discreet_serve::config::{ConfigError, folder};
-use discreet_serve::secret::{SecretError, read_secret};
-use discreet_serve::{Environment, JoinError, Shell, ShellConfig, StartError};
+use discreet_serve::tls::TlsError;
+use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError, Upstream};
 use prometheus_client::registry::Registry;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use target::Answering;
 
-pub use config::{Config, ResolverConfig};
-pub use keyring::Keyring;
+pub use config::{Config, DirectoryKey, ResolverConfig};
+pub use keyring::{Keyring, RingError};
+pub use keys::KeysFault;
 pub use opener::{OpenError, Opened, ResponseSealer};
+pub use signer::SignError;
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// A secret file is missing, open to others, or malformed.
+    /// The OHTTP keys.
     #[error("{0}; `discreet-gateway init` makes the secrets of a new gateway")]
-    Secret(#[from] SecretError),
-    /// The keys cannot be published.
-    #[error("the OHTTP keys cannot be published: {0}")]
-    Keys(#[from] KeysError),
+    Keys(#[from] KeysFault),
+    /// The directory key.
+    #[error("{0}; `discreet-gateway init` makes the secrets of a new gateway")]
+    DirectoryKey(#[from] SignError),
     /// The resolver's configuration file.
     #[error(transparent)]
     ResolverConfig(#[from] ConfigError),
     /// Rules, pepper or directory.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
+    /// The remote resolver lets known gateways in only, and nothing is shown to it.
+    #[error(
+        "resolver.remote needs identity = {{ certificate = \"…\", key = \"…\" }}: a resolver answers known gateways only"
+    )]
+    RemoteIdentity,
+    /// Certificates or key for the remote resolver.
+    #[error("resolver.remote: {0}")]
+    Remote(#[from] TlsError),
     /// The signed policy is longer than any client reads.
     #[error(
         "the policy of these rules has {bytes} bytes, clients read {MAX_STATEMENT}: name fewer authorities or namespaces"
@@ -60,13 +79,16 @@ pub enum BindError {
 }
 
 /// A running gateway. Dropping it stops it at once.
-#[derive(Debug)]
-pub struct Gateway(Shell);
+pub struct Gateway {
+    shell: Shell,
+    keys: Arc<keys::Keys>,
+    clock: Clock,
+}
 
 /// What a gateway is made of, before it listens.
 struct Parts {
-    keyring: Keyring,
-    resolver: Resolver,
+    keys: Arc<keys::Keys>,
+    target: target::Target,
     publisher: policy::Publisher,
     registry: Registry,
 }
@@ -88,12 +110,18 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keyring, resolver, publisher, mut registry } = Parts::open(&config, &environment)?;
+        let Parts { keys, target, publisher, mut registry } = Parts::open(&config, &environment)?;
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
-        let target = target::Target { resolver };
-        let clock = environment.clock;
-        let handler = handler::GatewayHandler::new(keyring, target, publisher, metrics, clock);
+        let shared = handler::Shared {
+            keys: Arc::clone(&keys),
+            target,
+            publisher,
+            metrics,
+            clock: environment.clock.clone(),
+            log: environment.log.clone(),
+        };
+        let handler = handler::GatewayHandler::new(shared, relays::Relays::new(config.relay_limit));
         let shell = ShellConfig {
             listen: &config.listen,
             admin: &config.admin,
@@ -103,7 +131,8 @@ impl Gateway {
             registry,
             background: Vec::new(),
         };
-        let gateway = Self(Shell::start(shell, handler).await?);
+        let shell = Shell::start(shell, handler).await?;
+        let gateway = Self { shell, keys, clock: environment.clock.clone() };
         environment.log.within(|| {
             let (address, admin) = (gateway.addr(), gateway.admin_addr());
             tracing::info!(%address, ?admin, "listening");
@@ -124,17 +153,27 @@ impl Gateway {
 
     /// Where the gateway listens.
     pub fn addr(&self) -> SocketAddr {
-        self.0.addr()
+        self.shell.addr()
     }
 
     /// Where health and metrics are answered, if anywhere.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.0.admin_addr()
+        self.shell.admin_addr()
+    }
+
+    /// Takes up the keys' file if it was replaced, and erases drained seeds: what the gateway does by
+    /// itself every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be used; the keys stay as they were.
+    pub fn refresh_keys(&self) -> Result<(), KeysFault> {
+        self.keys.refresh(Timestamp::from_unix(self.clock.now()))
     }
 
     /// Begins to drain. Calling it again changes nothing.
     pub fn shutdown(&self) {
-        self.0.shutdown();
+        self.shell.shutdown();
     }
 
     /// Returns once drained, after a [`Gateway::shutdown`].
@@ -143,7 +182,7 @@ impl Gateway {
     ///
     /// When a task of the server panicked.
     pub async fn join(self) -> Result<(), JoinError> {
-        self.0.join().await
+        self.shell.join().await
     }
 
     /// Serves until `stop` resolves, then drains.
@@ -152,25 +191,46 @@ impl Gateway {
     ///
     /// As [`Gateway::join`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
-        self.0.run_until(stop).await
+        self.shell.run_until(stop).await
     }
 }
 
 impl Parts {
     fn open(config: &Config, environment: &Environment) -> Result<Self, BindError> {
-        let ResolverConfig::Embedded(path) = &config.resolver;
-        let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
-        resolver.resolve(folder(path));
-        let keyring = Keyring::derive(&read_secret(&config.ohttp_seed)?)?;
-        let directory_key = SigningKey::from_bytes(read_secret(&config.directory_key)?.as_bytes());
+        let now = Timestamp::from_unix(environment.clock.now());
+        let keys = Arc::new(keys::Keys::open(&config.ohttp_keys, now)?);
+        let signer = signer::Signer::new(&config.directory_key)?;
         let mut registry = Registry::with_prefix("discreet_gateway");
-        let resolver = Resolver::open(&resolver, environment, &mut registry)?;
-        let keys = keyring.collection().to_vec();
-        let publisher = policy::Publisher::new(resolver.rules().clone(), keys, directory_key);
-        let bytes = publisher.current(Timestamp::from_unix(environment.clock.now())).len();
+        let (rules, resolver) = answering(&config.resolver, environment, &mut registry)?;
+        let target = target::Target { domain: rules.domain.clone(), resolver };
+        let publisher = policy::Publisher::new(rules, signer);
+        let bytes = publisher.current(now, &keys.ring(now))?.len();
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keyring, resolver, publisher, registry })
+        Ok(Self { keys, target, publisher, registry })
+    }
+}
+
+fn answering(
+    config: &ResolverConfig,
+    environment: &Environment,
+    registry: &mut Registry,
+) -> Result<(Rules, Answering), BindError> {
+    match config {
+        ResolverConfig::Embedded(path) => {
+            let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
+            resolver.resolve(folder(path));
+            let resolver = Resolver::open(&resolver, environment, registry)?;
+            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver))))
+        }
+        ResolverConfig::Remote { rules, upstream } => {
+            if upstream.identity.is_none() && upstream.url.scheme() != &http::uri::Scheme::HTTP {
+                return Err(BindError::RemoteIdentity);
+            }
+            let rules = Rules::load(rules).map_err(ResolverError::from)?;
+            let runtime = tokio::runtime::Handle::current();
+            Ok((rules, Answering::Remote { upstream: Upstream::new(upstream)?, runtime }))
+        }
     }
 }

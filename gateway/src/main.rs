@@ -1,8 +1,10 @@
 //! The command `discreet-gateway`.
 
 use clap::{Parser, Subcommand};
+use discreet_gateway::rotation::{self, KeyLine, RotationError};
 use discreet_gateway::{Config, Gateway, init};
-use discreet_serve::{hide_panic_payloads, stop_signal};
+use discreet_protocol::time::Timestamp;
+use discreet_serve::{Clock, hide_panic_payloads, stop_signal};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +27,22 @@ struct Options {
 enum Action {
     /// Make the secret files that do not exist yet, and print the key that clients pin
     Init,
+    /// Show the OHTTP keys, or change them; a running gateway takes it up within seconds
+    Keys {
+        #[command(subcommand)]
+        action: Option<KeysAction>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeysAction {
+    /// Begin the next epoch now instead of later; the present keys drain
+    Rotate,
+    /// Give up all keys at once, as when the file was stolen; lookups fail until relays have the new policy
+    Drop,
 }
 
 #[tokio::main]
@@ -36,13 +54,16 @@ async fn main() -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     match options.action {
-        Some(Action::Init) => init::init(&config).map_or_else(
+        Some(Action::Init) => init::init(&config, now()).map_or_else(
             |error| fail(1, &error),
             |key| {
                 println!("{}", hex::encode(key.to_bytes()));
                 ExitCode::SUCCESS
             },
         ),
+        Some(Action::Keys { action, json }) => {
+            keys(&config, action, json).map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS)
+        }
         None => match Gateway::check(&config) {
             Err(error) => fail(2, &error),
             Ok(()) if options.check_config => ExitCode::SUCCESS,
@@ -55,6 +76,33 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     // Listened for before the port is open, so that no stop is missed.
     let stop = stop_signal();
     Ok(Gateway::bind(config).await?.run_until(stop).await?)
+}
+
+fn keys(config: &Config, action: Option<KeysAction>, json: bool) -> Result<(), RotationError> {
+    match action {
+        Some(KeysAction::Rotate) => rotation::rotate(&config.ohttp_keys, now())?,
+        Some(KeysAction::Drop) => rotation::drop_all(&config.ohttp_keys, now())?,
+        None => {}
+    }
+    for KeyLine { id, kem, epoch, in_use, begins, ends } in rotation::show(&config.ohttp_keys, now())? {
+        let (begins, ends) = (begins.unix(), ends.unix());
+        if json {
+            println!(
+                r#"{{"id":{id},"kem":"{kem:?}","epoch":{epoch},"use":"{in_use:?}","begins":{begins},"ends":{ends}}}"#
+            );
+        } else {
+            println!(
+                "id {id:<3} {:<8} epoch {epoch:<5} {:<9} from {begins} to {ends}",
+                format!("{kem:?}"),
+                format!("{in_use:?}")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix(Clock::system().now())
 }
 
 fn fail(code: u8, error: &dyn Error) -> ExitCode {

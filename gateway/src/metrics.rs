@@ -11,6 +11,10 @@ pub(crate) enum Outcome {
     Answered,
     /// Opened, but not for the resolver; the refusal went back sealed.
     Refused,
+    /// Opened, but a copy of one that was processed before; the refusal went back sealed.
+    Replayed,
+    /// Not opened: its relay is over its limit.
+    OverLimit,
     /// Not opened: key trouble.
     KeyProblem,
     /// Not opened: no encapsulated request.

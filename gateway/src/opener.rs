@@ -31,6 +31,8 @@ pub enum OpenError {
 pub struct Opened {
     /// The Binary HTTP message, padding included.
     pub message: Vec<u8>,
+    /// Whether it is the first of its kind; a copy must not be processed (RFC 9458 §6.5).
+    pub is_new: bool,
     /// What seals its response; used up by it.
     pub sealer: ResponseSealer,
 }
@@ -72,8 +74,10 @@ impl Keyring {
         let export = (RESPONSE_LABEL, suite.aead.response_nonce_len());
         let sealed = Sealed { info: &info, enc, ciphertext, export };
         let opened = key.private.open(suite.aead, &sealed).ok_or(OpenError::Key)?;
+        // Only what opens is remembered: nobody fills the cache without a key's help.
+        let is_new = key.replays.is_new(enc);
         let sealer = ResponseSealer { aead: suite.aead, enc: enc.to_vec(), exported: opened.exported };
-        Ok(Opened { message: opened.message, sealer })
+        Ok(Opened { message: opened.message, is_new, sealer })
     }
 }
 

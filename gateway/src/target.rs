@@ -1,22 +1,38 @@
-//! What becomes of an opened request: the embedded resolver's answer, or an error. All of it goes
-//! back sealed (RFC 9458 §5.2), and all of it has one size.
+//! What becomes of an opened request: the resolver's answer, embedded or remote, or an error. All of
+//! it goes back sealed (RFC 9458 §5.2), and all of it has one size.
 
+use crate::date;
 use crate::metrics::Outcome;
 use bytes::Bytes;
 use discreet_envelope::message;
+use discreet_envelope::padding::RESPONSE_CONTENT;
 use discreet_protocol::identifier::Domain;
+use discreet_protocol::time::Timestamp;
 use discreet_resolver::Resolver;
-use discreet_serve::problem;
+use discreet_serve::{Upstream, UpstreamError, problem};
 use http::{Request, Response, StatusCode, header, uri::Scheme};
+use tokio::runtime::Handle;
+
+/// Most bytes of a resolver's answer: what fits into a response, before it is framed.
+const MAX_ANSWER: usize = RESPONSE_CONTENT;
 
 /// The one target this gateway opens requests for: closed by default, there is no list to open.
 pub(crate) struct Target {
-    pub(crate) resolver: Resolver,
+    pub(crate) domain: Domain,
+    pub(crate) resolver: Answering,
+}
+
+/// Who answers.
+pub(crate) enum Answering {
+    /// In this process.
+    Embedded(Box<Resolver>),
+    /// Another process, over mutually authenticated TLS.
+    Remote { upstream: Upstream, runtime: Handle },
 }
 
 impl Target {
     /// Answers the Binary HTTP message of an opened request.
-    pub(crate) fn answer(&self, message: &[u8]) -> (Response<Bytes>, Outcome) {
+    pub(crate) fn answer(&self, message: &[u8], now: Timestamp) -> (Response<Bytes>, Outcome) {
         let Ok(request) = message::decode_request(message) else {
             return refuse(StatusCode::BAD_REQUEST, "the message is not valid Binary HTTP");
         };
@@ -24,11 +40,49 @@ impl Target {
         if request.headers().contains_key(header::EXPECT) {
             return refuse(StatusCode::EXPECTATION_FAILED, "expectations cannot be met here");
         }
-        if !is_target(&request, &self.resolver.rules().domain) {
+        if let Some(refusal) = date::refusal(request.headers(), now) {
+            return (refusal, Outcome::Refused);
+        }
+        if !is_target(&request, &self.domain) {
             return refuse(StatusCode::FORBIDDEN, "this gateway has no such target");
         }
-        (self.resolver.answer(request), Outcome::Answered)
+        match &self.resolver {
+            Answering::Embedded(resolver) => (resolver.answer(request), Outcome::Answered),
+            // Called on a worker's thread, which has nothing else to do meanwhile.
+            Answering::Remote { upstream, runtime } => runtime.block_on(ask(upstream, request)),
+        }
     }
+}
+
+/// Passes a request on to a remote resolver: method, path and content, nothing else.
+async fn ask(upstream: &Upstream, request: Request<Bytes>) -> (Response<Bytes>, Outcome) {
+    let mut onwards = Request::new(request.body().clone());
+    *onwards.method_mut() = request.method().clone();
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    // Never: a path that was parsed once parses again.
+    *onwards.uri_mut() = path.parse().unwrap_or_default();
+    match upstream.send(onwards, MAX_ANSWER).await {
+        Ok(answer) => (content_of(answer), Outcome::Answered),
+        Err(UpstreamError::Timeout) => failed(StatusCode::GATEWAY_TIMEOUT, "the directory took too long"),
+        Err(_) => failed(StatusCode::BAD_GATEWAY, "the directory cannot be reached; try again later"),
+    }
+}
+
+/// Status, content and its type: the fields that the embedded resolver answers with.
+fn content_of(answer: Response<Bytes>) -> Response<Bytes> {
+    let (head, content) = answer.into_parts();
+    let mut response = Response::new(content);
+    *response.status_mut() = head.status;
+    for name in [header::CONTENT_TYPE, header::ALLOW] {
+        if let Some(value) = head.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+fn failed(status: StatusCode, title: &'static str) -> (Response<Bytes>, Outcome) {
+    (problem(status, title), Outcome::Failed)
 }
 
 /// Whether the request is for the discovery domain, over https and on its own port.

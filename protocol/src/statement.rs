@@ -64,6 +64,25 @@ pub fn sign<C: Claims>(claims: &C, key: &SigningKey) -> Vec<u8> {
     statement.to_vec().unwrap_or_default()
 }
 
+/// As [`sign`], with a signature from elsewhere, such as a key that lives offline: `signer` gets the
+/// bytes to be signed (RFC 9052 §4.4).
+///
+/// # Errors
+///
+/// The signer's.
+pub fn sign_with<C: Claims, E>(
+    claims: &C,
+    signer: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+) -> Result<Vec<u8>, E> {
+    let statement = CoseSign1Builder::new()
+        .protected(protected::<C>())
+        .payload(cbor::encode(&claims.to_cbor()))
+        .try_create_signature(b"", |message| signer(message).map(|signature| signature.to_vec()))?
+        .build();
+    // Never: encoding a value built here into memory has no failing case.
+    Ok(statement.to_vec().unwrap_or_default())
+}
+
 /// A statement that was read, but whose signature nobody has checked yet.
 pub struct Unverified<C> {
     claims: C,

@@ -8,12 +8,12 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     connection::{serve_socket, stopped},
     exchange::{Handler, Server},
     metrics::Metrics,
+    peers::Tls,
 };
 
 /// How long to wait when the system has no connection to give, most often for want of descriptors.
@@ -31,7 +31,7 @@ pub(crate) struct Ended {
 /// Serves until told to stop, then drains. Dropping the future closes everything at once.
 pub(crate) async fn serve_listener<H: Handler>(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     server: Arc<Server<H>>,
     stop: watch::Receiver<bool>,
 ) -> Ended {

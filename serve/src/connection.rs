@@ -13,10 +13,11 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::{
     exchange::{Handler, Server},
+    peers::{Peer, Tls},
     tasks::{Executor, Tasks},
 };
 
@@ -30,7 +31,7 @@ const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 /// Serves an accepted socket until it is closed by either side.
 pub(crate) async fn serve_socket<H: Handler>(
     socket: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     server: Arc<Server<H>>,
     stop: watch::Receiver<bool>,
 ) {
@@ -38,29 +39,41 @@ pub(crate) async fn serve_socket<H: Handler>(
     // A socket that refuses is closed already, and reading from it will say so.
     let _ = socket.set_nodelay(true);
     let Some(tls) = tls else {
-        return serve(socket, &server, stop).await;
+        return serve(socket, None, &server, stop).await;
     };
-    match timeout(server.limits.tls_handshake_timeout(), tls.accept(socket)).await {
-        Ok(Ok(stream)) => serve(stream, &server, stop).await,
+    match timeout(server.limits.tls_handshake_timeout(), tls.acceptor.accept(socket)).await {
+        Ok(Ok(stream)) => {
+            let peer = peer(&tls, stream.get_ref().1.peer_certificates());
+            serve(stream, peer, &server, stop).await;
+        }
         Ok(Err(_)) | Err(_) => {
             server.metrics.handshake_failures.inc();
         }
     }
 }
 
+/// Who shows this certificate, where only known peers get through the handshake.
+fn peer(tls: &Tls, chain: Option<&[CertificateDer<'_>]>) -> Option<Peer> {
+    tls.peers.as_ref()?.whose(chain?.first()?).cloned()
+}
+
 /// Serves HTTP/1.1 or HTTP/2, whichever the peer speaks.
-pub(crate) async fn serve<H, IO>(io: IO, server: &Arc<Server<H>>, stop: watch::Receiver<bool>)
-where
+pub(crate) async fn serve<H, IO>(
+    io: IO,
+    peer: Option<Peer>,
+    server: &Arc<Server<H>>,
+    stop: watch::Receiver<bool>,
+) where
     H: Handler,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let tasks = Tasks::default();
     let activity = Activity::default();
     let service = service_fn(|request| {
-        let (server, busy) = (Arc::clone(server), activity.begin());
+        let (server, peer, busy) = (Arc::clone(server), peer.clone(), activity.begin());
         async move {
             let _busy = busy;
-            Ok::<_, Infallible>(server.exchange(request).await)
+            Ok::<_, Infallible>(server.exchange(request, peer).await)
         }
     });
     let builder = http(server, tasks.executor());

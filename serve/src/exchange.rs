@@ -22,6 +22,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::{
     Limits, Log,
     metrics::{Bound, Metrics},
+    peers::Peer,
     problem,
 };
 
@@ -62,13 +63,17 @@ impl<H: Handler> Server<H> {
     }
 
     /// Answers one request, whatever happens.
-    pub(crate) async fn exchange<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    pub(crate) async fn exchange<B>(&self, request: Request<B>, peer: Option<Peer>) -> Response<Full<Bytes>>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let head = request.method() == Method::HEAD;
         let response = match self.read(request).await {
-            Ok((request, _permit)) => self.answer(request).await,
+            Ok((mut request, _permit)) => {
+                // The one thing a handler learns of a connection, and of known peers only.
+                request.extensions_mut().extend(peer.map(extension).unwrap_or_default());
+                self.answer(request).await
+            }
             Err(refusal) => refusal,
         };
         self.metrics.answered(response.status());
@@ -126,6 +131,12 @@ impl<H: Handler> Server<H> {
         self.metrics.refuse(Bound::BodyBytes);
         problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
     }
+}
+
+fn extension(peer: Peer) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(peer);
+    extensions
 }
 
 type Permit<'a> = tokio::sync::SemaphorePermit<'a>;

@@ -6,7 +6,8 @@
 //!
 //! Three promises hold for every role:
 //!
-//! - The handler never sees the peer's address. The shell does not read it either.
+//! - The handler never sees the peer's address. The shell does not read it either. (Of a known peer, a
+//!   server that shows a pinned certificate, it learns the name: [`Peer`].)
 //! - Nothing is global: metrics and logs belong to the role that started the shell.
 //! - Everything from the network is bounded by [`Limits`]; over a bound there is one clear error.
 
@@ -21,6 +22,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 mod metrics;
+mod peers;
 mod problem;
 pub mod secret;
 mod shell;
@@ -36,6 +38,7 @@ pub use exchange::Handler;
 pub use limits::Limits;
 pub use listen::Listen;
 pub use log::{Log, LogConfig};
+pub use peers::Peer;
 pub use problem::{PROBLEM_JSON, problem, problem_of_type};
 pub use shell::{JoinError, Shell, ShellConfig, StartError, Task};
 pub use signal::{hide_panic_payloads, stop_signal};

@@ -4,15 +4,16 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     config::resolve,
+    peers::{Peers, Tls},
     tls::{TlsError, server_config},
 };
 
@@ -35,6 +36,18 @@ pub enum Listen {
         certificate: PathBuf,
         /// PEM file with the private key.
         key: PathBuf,
+    },
+    /// HTTPS for known peers only: relays that a gateway expects, gateways that a resolver answers.
+    MutualTls {
+        /// Address and port; port 0 lets the system choose.
+        address: SocketAddr,
+        /// PEM file with the certificate chain, the server's own first.
+        certificate: PathBuf,
+        /// PEM file with the private key.
+        key: PathBuf,
+        /// PEM files with one certificate each: who may connect. The certificates themselves count,
+        /// whoever issued them; a peer goes by its file's name.
+        peers: Vec<PathBuf>,
     },
     /// HTTP without TLS, for a balancer, interop or benchmarks on this host. Loopback only.
     Plaintext {
@@ -74,7 +87,10 @@ pub enum ListenError {
 impl Listen {
     /// Takes relative paths from `folder`, the configuration file's.
     pub fn resolve_paths(&mut self, folder: &Path) {
-        if let Self::Tls { certificate, key, .. } = self {
+        if let Self::MutualTls { peers, .. } = self {
+            peers.iter_mut().for_each(|peer| resolve(folder, peer));
+        }
+        if let Self::Tls { certificate, key, .. } | Self::MutualTls { certificate, key, .. } = self {
             resolve(folder, certificate);
             resolve(folder, key);
         }
@@ -89,24 +105,31 @@ impl Listen {
         self.acceptor().map(|_| ())
     }
 
-    pub(crate) async fn bind(&self) -> Result<(TcpListener, Option<TlsAcceptor>), ListenError> {
+    pub(crate) async fn bind(&self) -> Result<(TcpListener, Option<Tls>), ListenError> {
         let acceptor = self.acceptor()?;
         Ok((bind(self.address()).await?, acceptor))
     }
 
     fn address(&self) -> SocketAddr {
         match self {
-            Self::Tls { address, .. } | Self::Plaintext { address } => *address,
+            Self::Tls { address, .. } | Self::MutualTls { address, .. } | Self::Plaintext { address } => {
+                *address
+            }
         }
     }
 
-    fn acceptor(&self) -> Result<Option<TlsAcceptor>, ListenError> {
-        match self {
+    fn acceptor(&self) -> Result<Option<Tls>, ListenError> {
+        Ok(Some(match self {
             Self::Tls { certificate, key, .. } => {
-                Ok(Some(TlsAcceptor::from(server_config(certificate, key)?)))
+                Tls { acceptor: server_config(certificate, key, None)?.into(), peers: None }
             }
-            Self::Plaintext { address } => loopback_only(*address).map(|()| None),
-        }
+            Self::MutualTls { certificate, key, peers, .. } => {
+                let peers = Arc::new(Peers::read(peers)?);
+                let config = server_config(certificate, key, Some(Arc::clone(&peers)))?;
+                Tls { acceptor: config.into(), peers: Some(peers) }
+            }
+            Self::Plaintext { address } => return loopback_only(*address).map(|()| None),
+        }))
     }
 }
 

@@ -18,6 +18,8 @@ use rustls::{
 };
 use thiserror::Error;
 
+use crate::peers::Peers;
+
 /// Why certificates or keys cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -65,19 +67,23 @@ pub enum TlsError {
 }
 
 /// What a listener offers. HTTP/2 first, then HTTP/1.1, by ALPN (RFC 7301).
-pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+///
+/// With `peers`, only they get through the handshake.
+pub(crate) fn server_config(
+    certificate: &Path,
+    key: &Path,
+    peers: Option<Arc<Peers>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(certificate)?;
     let key_der = private_key(key)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(unavailable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key_der)
-        .map_err(|source| TlsError::Mismatch {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-            source: Box::new(source),
-        })?;
+    let builder = ServerConfig::builder_with_provider(provider());
+    let builder = builder.with_safe_default_protocol_versions().map_err(unavailable)?;
+    let builder = match peers {
+        Some(peers) => builder.with_client_cert_verifier(peers),
+        None => builder.with_no_client_auth(),
+    };
+    let config = builder.with_single_cert(chain, key_der);
+    let mut config = config.map_err(|source| mismatch(certificate, key, source))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // RFC 8470 §3: early data can be replayed. Zero is the default; it is stated because we rely on it.
     config.max_early_data_size = 0;
@@ -85,8 +91,11 @@ pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<Arc<Server
 }
 
 /// What an upstream trusts: the CA bundle given, and only that, or the web's roots.
-/// ALPN is left to the connector.
-pub(crate) fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+/// ALPN is left to the connector. With `identity`, a certificate and its key are shown.
+pub(crate) fn client_config(
+    ca: Option<&Path>,
+    identity: Option<(&Path, &Path)>,
+) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -99,25 +108,33 @@ pub(crate) fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError>
             }
         }
     }
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(unavailable)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider());
+    let builder = builder.with_safe_default_protocol_versions().map_err(unavailable)?;
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match identity {
+        Some((certificate, key)) => builder
+            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+            .map_err(|source| mismatch(certificate, key, source))?,
+        None => builder.with_no_client_auth(),
+    };
     // RFC 8470: a request in early data can be replayed by anyone on the path.
     config.enable_early_data = false;
     Ok(config)
+}
+
+fn mismatch(certificate: &Path, key: &Path, source: rustls::Error) -> TlsError {
+    TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned(), source: Box::new(source) }
 }
 
 fn unavailable(error: rustls::Error) -> TlsError {
     TlsError::Provider(Box::new(error))
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {

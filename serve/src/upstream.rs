@@ -30,7 +30,7 @@ use hyper_util::{
 use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 
-pub use self::config::{Origin, OriginError, UpstreamConfig};
+pub use self::config::{Identity, Origin, OriginError, UpstreamConfig};
 use crate::{
     tasks::Tasks,
     tls::{TlsError, client_config},
@@ -87,7 +87,9 @@ impl Upstream {
     ///
     /// When the CA bundle cannot be used.
     pub fn new(config: &UpstreamConfig) -> Result<Self, TlsError> {
-        let tls = client_config(config.ca.as_deref())?;
+        let identity = config.identity.as_ref();
+        let identity = identity.map(|identity| (identity.certificate.as_path(), identity.key.as_path()));
+        let tls = client_config(config.ca.as_deref(), identity)?;
         let tasks = Tasks::default();
         let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), &tasks)).collect();
         Ok(Self {

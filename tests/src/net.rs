@@ -4,14 +4,15 @@
 use crate::{Certificates, World, world};
 use anyhow::{Context, Result};
 use discreet_client::{Client, ClientBuilder, Profile};
-use discreet_gateway::{Gateway, ResolverConfig};
+use discreet_gateway::ratchet::Ratchet;
+use discreet_gateway::{DirectoryKey, Gateway, ResolverConfig, keyfile};
 use discreet_protocol::time::Timestamp;
 use discreet_relay::Relay;
 use discreet_resolver::directory::Directory;
 use discreet_resolver::import::{self, LineError, Observer, Summary};
 use discreet_resolver::rules::Rules;
 use discreet_serve::log::{LogBuffer, LogConfig, LogLevel};
-use discreet_serve::secret::create_secret;
+use discreet_serve::secret::{Secret32, create_secret};
 use discreet_serve::{Admin, Clock, Environment, Limits, Listen, UpstreamConfig};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -248,10 +249,12 @@ fn write_provider(folder: &Path, world: &World) -> Result<()> {
     fs::write(folder.join("rules.toml"), world.rules())?;
     let resolver = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
     fs::write(folder.join("resolver.toml"), resolver)?;
-    for (file, fill) in [("pepper.key", [11; 32]), ("ohttp.seed", [12; 32])] {
-        if !folder.join(file).exists() {
-            create_secret(&folder.join(file), &fill)?;
-        }
+    if !folder.join("pepper.key").exists() {
+        create_secret(&folder.join("pepper.key"), &[11; 32])?;
+    }
+    if !folder.join("ohttp.keys").exists() {
+        let ratchet = Ratchet::new(Secret32::new([12; 32]), 0, world.now.start_of_day(), 7);
+        keyfile::create(&folder.join("ohttp.keys"), &ratchet)?;
     }
     discreet_resolver::create(&resolver_config(folder)?)?;
     if !folder.join("directory.key").exists() {
@@ -266,8 +269,9 @@ fn gateway_config(folder: &Path, listen: Listen) -> discreet_gateway::Config {
         admin: admin(),
         log: LogConfig::default(),
         limits: Limits::default(),
-        ohttp_seed: folder.join("ohttp.seed"),
-        directory_key: folder.join("directory.key"),
+        relay_limit: None,
+        ohttp_keys: folder.join("ohttp.keys"),
+        directory_key: DirectoryKey::File(folder.join("directory.key")),
         resolver: ResolverConfig::Embedded(folder.join("resolver.toml")),
     }
 }

@@ -3,10 +3,14 @@
 use super::*;
 use crate::kem::PrivateKey;
 use crate::keyring::Key;
+use crate::ratchet::Ratchet;
+use crate::replay::Replays;
 use discreet_envelope::keys::{Kdf, KeyCollection};
+use discreet_protocol::time::Timestamp;
 use discreet_serve::secret::Secret32;
 use hpke::Deserializable;
 use serde_json::Value;
+use std::sync::Arc;
 
 fn appendix_a(field: &str) -> Vec<u8> {
     let file: Value =
@@ -21,11 +25,14 @@ fn appendix_a_ring() -> Keyring {
     let collection = KeyCollection::decode(&[length.as_slice(), &config].concat()).unwrap();
     let config = collection.configs()[0].clone();
     let private = Deserializable::from_bytes(&appendix_a("skR")).unwrap();
-    Keyring::of(vec![Key { config, private: PrivateKey::X25519(private) }]).unwrap()
+    let replays = Replays::default();
+    let key = Key { config, private: PrivateKey::X25519(private), replays, epoch: 0 };
+    Keyring::of(vec![Arc::new(key)], 0, Timestamp::from_unix(u64::MAX)).unwrap()
 }
 
 fn ring() -> Keyring {
-    Keyring::derive(&Secret32::new([1; 32])).unwrap()
+    let start = Timestamp::from_unix(1_795_305_600);
+    Keyring::at(&Ratchet::new(Secret32::new([1; 32]), 0, start, 7), start).unwrap()
 }
 
 /// The client's half, by the crate that the client uses.

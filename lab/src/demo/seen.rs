@@ -4,9 +4,9 @@
 use super::client_address;
 use crate::view::{Connection, Recorder, Request, requests, response_sizes};
 use anyhow::{Context, Result};
-use discreet_gateway::Keyring;
+use discreet_gateway::{Keyring, keyfile};
 use discreet_protocol::identifier::Csi;
-use discreet_serve::secret::read_secret;
+use discreet_protocol::time::Timestamp;
 use std::net::IpAddr;
 use tests::Net;
 
@@ -23,8 +23,8 @@ struct Row {
 
 /// Prints a row for each request that a party received.
 pub(super) async fn print(net: &Net, recorder: &Recorder, asked: &[Csi]) -> Result<()> {
-    let seed = read_secret(&net.folder().join("ohttp.seed")).context("the gateway's seed")?;
-    let keys = Keyring::derive(&seed).context("the gateway's keys")?;
+    let ratchet = keyfile::read(&net.folder().join("ohttp.keys")).context("the gateway's keys")?;
+    let keys = Keyring::at(&ratchet, Timestamp::from_unix(net.clock.now())).context("the gateway's keys")?;
     let mut rows = Vec::new();
     for connection in recorder.connections() {
         let keys = (connection.party == "gateway").then_some(&keys);

@@ -55,7 +55,7 @@ impl Bench {
     fn connect(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, side) = duplex(65_536);
         let (server, stop) = (Arc::clone(&self.server), self.stop.subscribe());
-        (client, tokio::spawn(async move { serve(side, &server, stop).await }))
+        (client, tokio::spawn(async move { serve(side, None, &server, stop).await }))
     }
 
     /// Sends `text` and returns all that comes back until the server closes.

@@ -30,9 +30,22 @@ pub struct UpstreamConfig {
     /// PEM file of the certificate authorities to trust for it, and no others. Without it: the web's.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+    /// The certificate to show, where the upstream lets only known peers in.
+    #[serde(default)]
+    pub identity: Option<Identity>,
     /// Seconds for one exchange, connecting included. Default 10.
     #[serde(default = "default_timeout")]
     pub timeout_secs: NonZeroU64,
+}
+
+/// A certificate and its key, to be shown to an upstream.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// PEM file with the certificate chain, the own one first.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
 }
 
 /// Below the 30 seconds a server gives its handler, so that the peer hears of it.
@@ -45,13 +58,17 @@ fn default_timeout() -> NonZeroU64 {
 impl UpstreamConfig {
     /// An upstream with the web's roots and the default timeout.
     pub fn new(url: Origin) -> Self {
-        Self { url, ca: None, timeout_secs: DEFAULT_TIMEOUT }
+        Self { url, ca: None, identity: None, timeout_secs: DEFAULT_TIMEOUT }
     }
 
     /// Takes relative paths from `folder`, the configuration file's.
     pub fn resolve_paths(&mut self, folder: &Path) {
         if let Some(ca) = &mut self.ca {
             resolve(folder, ca);
+        }
+        if let Some(Identity { certificate, key }) = &mut self.identity {
+            resolve(folder, certificate);
+            resolve(folder, key);
         }
     }
 }

@@ -11,8 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use discreet_serve::{
-    Admin, Handler, Limits, Listen, LogConfig, Shell, ShellConfig, StartError, Task, UpstreamConfig,
-    log::LogBuffer, upstream::Upstream,
+    Admin, Handler, Limits, Listen, LogConfig, Peer, Shell, ShellConfig, StartError, Task, UpstreamConfig,
+    log::LogBuffer,
+    upstream::{Identity, Upstream},
 };
 use http::{Request, Response};
 use prometheus_client::registry::Registry;
@@ -89,7 +90,9 @@ impl Handler for Echo {
             self.0.entered.notify_one();
             self.0.release.notified().await;
         }
-        Response::new(Bytes::from(format!("{:?}", request.version())))
+        let peer = request.extensions().get::<Peer>();
+        let peer = peer.map(|peer| format!(" by {}", peer.name())).unwrap_or_default();
+        Response::new(Bytes::from(format!("{:?}{peer}", request.version())))
     }
 }
 
@@ -126,6 +129,32 @@ impl Pki {
     pub(crate) fn upstream(&self, address: SocketAddr) -> Upstream {
         let mut config = UpstreamConfig::new(format!("https://{address}").parse().unwrap());
         config.ca = Some(self.file("ca.pem"));
+        Upstream::new(&config).unwrap()
+    }
+
+    /// Makes a certificate of its own for a peer to show; nobody else has signed it.
+    pub(crate) fn identity(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["peer.example".to_owned()]).unwrap().self_signed(&key);
+        let identity = Identity {
+            certificate: self.file(&format!("{name}.pem")),
+            key: self.file(&format!("{name}.key")),
+        };
+        std::fs::write(&identity.certificate, certificate.unwrap().pem()).unwrap();
+        std::fs::write(&identity.key, key.serialize_pem()).unwrap();
+        identity
+    }
+
+    /// Lets in those who show one of these certificates.
+    pub(crate) fn listen_to(&self, peers: &[&Identity]) -> Listen {
+        let peers = peers.iter().map(|peer| peer.certificate.clone()).collect();
+        Listen::MutualTls { address: loopback(), certificate: self.certificate(), key: self.key(), peers }
+    }
+
+    pub(crate) fn upstream_as(&self, identity: &Identity, address: SocketAddr) -> Upstream {
+        let mut config = UpstreamConfig::new(format!("https://{address}").parse().unwrap());
+        config.ca = Some(self.file("ca.pem"));
+        config.identity = Some(identity.clone());
         Upstream::new(&config).unwrap()
     }
 

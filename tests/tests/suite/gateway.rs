@@ -10,6 +10,7 @@
 use crate::end_to_end::NOW;
 use bytes::Bytes;
 use discreet_envelope::keys::{Aead, Kem};
+use discreet_envelope::message;
 use http::{Method, Request, Version};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -171,7 +172,7 @@ async fn c26_all_key_trouble_has_one_answer() {
 }
 
 #[tokio::test]
-async fn c12_a_replay_gets_a_fresh_nonce() {
+async fn c12_c34_a_replay_is_refused_inside_under_a_fresh_nonce() {
     let net = start().await;
     let http = Http::new(&net, Version::HTTP_2);
     let keys = http.keys().await;
@@ -182,7 +183,8 @@ async fn c12_a_replay_gets_a_fresh_nonce() {
         let second = http.post_gateway(sealed).await;
         assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
         assert_ne!(first.body()[..nonce], second.body()[..nonce]);
-        assert!(opener.decapsulate(second.body()).is_ok());
+        let inner = message::decode_response(&opener.decapsulate(second.body()).unwrap()).unwrap();
+        assert_eq!((inner.status().as_u16(), second.body().len()), (400, 8192));
     }
 }
 

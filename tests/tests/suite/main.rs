@@ -13,5 +13,6 @@ mod imports;
 mod power;
 mod rebuild;
 mod refusals;
+mod rotation;
 mod silence;
 mod statements;

@@ -212,7 +212,7 @@ fn rejects_secrets_that_others_can_read() {
     expose("pepper.key", 0o640);
     nobody_opens(&site, "pepper.key has mode 640, so others may use it; run chmod 600");
     expose("pepper.key", 0o600);
-    for secret in ["ohttp.seed", "directory.key"] {
+    for secret in ["ohttp.keys", "directory.key"] {
         expose(secret, 0o604);
         site.gateway([]).refused(2, &format!("{secret} has mode 604"));
         expose(secret, 0o600);

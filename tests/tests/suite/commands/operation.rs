@@ -40,7 +40,7 @@ fn init_again_overwrites_nothing_and_prints_the_same_key() {
     let site = Site::new();
     assert!(site.directory_key.len() == 64 && site.directory_key.bytes().all(|b| b.is_ascii_hexdigit()));
     site.import("lines.jsonl", &[site.world.line("+14155550123")]).succeeded();
-    let secrets = ["pepper.key", "ohttp.seed", "directory.key"];
+    let secrets = ["pepper.key", "ohttp.keys", "directory.key"];
     let read = || secrets.map(|file| fs::read(site.path(file)).unwrap());
     let before = read();
     site.resolver(["init"]).succeeded();

@@ -54,7 +54,7 @@ impl Site {
         site.write(
             "gateway.toml",
             &format!(
-                "ohttp_seed = \"ohttp.seed\"\ndirectory_key = \"directory.key\"\n[resolver]\nembedded = \"resolver.toml\"\n{}",
+                "ohttp_keys = \"ohttp.keys\"\ndirectory_key = \"directory.key\"\n[resolver]\nembedded = \"resolver.toml\"\n{}",
                 listen("gateway", 0)
             ),
         );

@@ -71,6 +71,23 @@ async fn c24_rejects_bad_binary_http_inside() {
 }
 
 #[tokio::test]
+async fn c37_a_date_far_off_is_refused_inside_with_ours() {
+    let net = start().await;
+    let http = Http::new(&net, Version::HTTP_2);
+    let keys = http.keys().await;
+    let dated = |date: &str| binary("POST", "https", "dp.example", PATH, &[("date", date)], QUERY);
+    // The network's clock stands at 1800000000.
+    let near = http.inside(&keys, dated("Fri, 15 Jan 2027 08:05:00 GMT")).await;
+    assert_eq!(near.status(), 200);
+    let far = http.inside(&keys, dated("Fri, 15 Jan 2027 09:00:00 GMT")).await;
+    assert_eq!(far.status(), 400);
+    assert_eq!(far.headers()["content-type"], "application/problem+json");
+    assert_eq!(far.headers()["date"], "Fri, 15 Jan 2027 08:00:00 GMT");
+    let body = String::from_utf8(far.body().to_vec()).unwrap();
+    assert!(body.contains("https://iana.org/assignments/http-problem-types#date"), "{body}");
+}
+
+#[tokio::test]
 async fn c31_rejects_every_other_target() {
     let net = start().await;
     let http = Http::new(&net, Version::HTTP_2);

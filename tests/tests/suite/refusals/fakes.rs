@@ -4,11 +4,12 @@ use crate::end_to_end::{NOW, ask};
 use bytes::Bytes;
 use discreet_client::{Answer, Client, Error, Profile};
 use discreet_envelope::{message, padding};
+use discreet_gateway::ratchet::Ratchet;
 use discreet_gateway::{Keyring, Opened};
 use discreet_protocol::policy::{Authorities, Authority, Policy, Services};
 use discreet_protocol::query::{IdentifierResponse, ResponseCode, VerifiableMapping};
 use discreet_protocol::statement::sign;
-use discreet_protocol::time::DAY;
+use discreet_protocol::time::{DAY, Timestamp};
 use discreet_serve::log::LogBuffer;
 use discreet_serve::secret::Secret32;
 use discreet_serve::{Admin, Clock, Handler, Limits, Listen, LogConfig, Shell, ShellConfig};
@@ -126,7 +127,8 @@ impl Provider {
 }
 
 pub(super) fn keyring(seed: u8) -> Arc<Keyring> {
-    Arc::new(Keyring::derive(&Secret32::new([seed; 32])).unwrap())
+    let start = Timestamp::from_unix(0);
+    Arc::new(Keyring::at(&Ratchet::new(Secret32::new([seed; 32]), 0, start, 7), start).unwrap())
 }
 
 /// The answer of an honest directory that holds `people`.

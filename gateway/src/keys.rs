@@ -1,0 +1,164 @@
+//! The keys of a running gateway: the ring of the moment, turned on by the clock, or by its file.
+
+use crate::keyfile::{self, KeyFileError};
+use crate::keyring::{Keyring, RingError};
+use crate::ratchet::Ratchet;
+use discreet_protocol::time::Timestamp;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysFault {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// What follows from it cannot be published.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+}
+
+/// The keys of a running gateway.
+pub(crate) struct Keys {
+    path: PathBuf,
+    state: RwLock<State>,
+}
+
+struct State {
+    ratchet: Ratchet,
+    ring: Arc<Keyring>,
+    file: Option<Identity>,
+}
+
+/// What changes when the file is replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Keys {
+    /// Reads the file and forgets the seeds that are drained.
+    pub(crate) fn open(path: &Path, now: Timestamp) -> Result<Self, KeysFault> {
+        let file = identity(path);
+        let ratchet = keyfile::read(path)?;
+        let ring = Arc::new(Keyring::at(&ratchet, now)?);
+        let keys = Self { path: path.to_owned(), state: RwLock::new(State { ratchet, ring, file }) };
+        keys.forget(now)?;
+        Ok(keys)
+    }
+
+    /// The ring at `now`. Turning it on takes some milliseconds, once an epoch.
+    pub(crate) fn ring(&self, now: Timestamp) -> Arc<Keyring> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if now < state.ring.until() {
+            return Arc::clone(&state.ring);
+        }
+        drop(state);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if now >= state.ring.until()
+            && let Ok(ring) = Keyring::after(&state.ratchet, now, state.ring.keys())
+        {
+            state.ring = Arc::new(ring);
+        }
+        Arc::clone(&state.ring)
+    }
+
+    /// Reads the file again if it was replaced, and forgets the seeds that are drained: what a
+    /// gateway does every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be used; the keys stay as they were.
+    pub(crate) fn refresh(&self, now: Timestamp) -> Result<(), KeysFault> {
+        let file = identity(&self.path);
+        let known = self.state.read().unwrap_or_else(PoisonError::into_inner).file;
+        if file != known {
+            let ratchet = keyfile::read(&self.path)?;
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let ring = Arc::new(Keyring::after(&ratchet, now, state.ring.keys())?);
+            *state = State { ratchet, ring, file };
+        }
+        self.ring(now);
+        self.forget(now)
+    }
+
+    /// Erases drained seeds, on the disk first and then here.
+    fn forget(&self, now: Timestamp) -> Result<(), KeysFault> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(forward) = state.ratchet.forward(now) {
+            keyfile::replace(&self.path, &forward)?;
+            state.ratchet = forward;
+            state.file = identity(&self.path);
+        }
+        Ok(())
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let file = std::fs::metadata(path).ok()?;
+    Some(Identity { inode: file.ino(), changed: (file.ctime(), file.ctime_nsec()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use discreet_protocol::time::DAY;
+    use discreet_serve::secret::Secret32;
+
+    const START: Timestamp = Timestamp::from_unix(1_795_305_600);
+
+    fn folder_with_keys() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ohttp.keys");
+        keyfile::create(&path, &Ratchet::new(Secret32::new([7; 32]), 0, START, 1)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn the_ring_turns_with_the_clock() {
+        let (_folder, path) = folder_with_keys();
+        let keys = Keys::open(&path, START).unwrap();
+        assert_eq!(keys.ring(START.plus(DAY - 1)).epoch(), 0);
+        assert_eq!(keys.ring(START.plus(DAY)).epoch(), 1);
+        assert_eq!(keys.ring(START.plus(5 * DAY)).epoch(), 5);
+    }
+
+    #[test]
+    fn drained_seeds_leave_the_disk() {
+        let (_folder, path) = folder_with_keys();
+        let keys = Keys::open(&path, START).unwrap();
+        keys.refresh(START.plus(DAY)).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains(&"07".repeat(32)));
+        keys.refresh(START.plus(2 * DAY)).unwrap();
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(&"07".repeat(32)));
+        assert_eq!(keyfile::read(&path).unwrap().epoch, 1);
+        // A gateway started from the file as it is now publishes the same.
+        let other = Keys::open(&path, START.plus(2 * DAY)).unwrap();
+        let now = START.plus(2 * DAY);
+        assert_eq!(other.ring(now).collection(), keys.ring(now).collection());
+    }
+
+    #[test]
+    fn a_replaced_file_is_taken_up() {
+        let (_folder, path) = folder_with_keys();
+        let keys = Keys::open(&path, START).unwrap();
+        let before = keys.ring(START).collection().to_vec();
+        let dropped = keyfile::read(&path).unwrap().dropped(Secret32::new([9; 32]), START);
+        keyfile::replace(&path, &dropped).unwrap();
+        assert_eq!(keys.ring(START).collection(), before);
+        keys.refresh(START).unwrap();
+        assert_eq!((keys.ring(START).epoch(), keys.ring(START).collection() == before), (3, false));
+    }
+
+    #[test]
+    fn a_damaged_file_leaves_the_keys_as_they_were() {
+        let (_folder, path) = folder_with_keys();
+        let keys = Keys::open(&path, START).unwrap();
+        let before = keys.ring(START).collection().to_vec();
+        std::fs::remove_file(&path).unwrap();
+        assert!(keys.refresh(START).is_err());
+        assert_eq!(keys.ring(START).collection(), before);
+    }
+}
