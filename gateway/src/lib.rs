@@ -29,11 +29,12 @@ use discreet_resolver::rules::Rules;
 use discreet_resolver::{OpenError as ResolverError, Resolver};
 use discreet_serve::config::{ConfigError, folder};
 use discreet_serve::tls::TlsError;
-use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError, Upstream};
+use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError, Task, Upstream};
 use prometheus_client::registry::Registry;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use target::Answering;
 
 pub use config::{Config, DirectoryKey, ResolverConfig};
@@ -41,6 +42,9 @@ pub use keyring::{Keyring, RingError};
 pub use keys::KeysFault;
 pub use opener::{OpenError, Opened, ResponseSealer};
 pub use signer::SignError;
+
+/// How often the keys' file is looked at.
+const KEYS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +94,7 @@ struct Parts {
     keys: Arc<keys::Keys>,
     target: target::Target,
     publisher: policy::Publisher,
+    pulling: Option<Task>,
     registry: Registry,
 }
 
@@ -110,7 +115,7 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keys, target, publisher, mut registry } = Parts::open(&config, &environment)?;
+        let Parts { keys, target, publisher, pulling, mut registry } = Parts::open(&config, &environment)?;
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
         let shared = handler::Shared {
@@ -122,6 +127,7 @@ impl Gateway {
             log: environment.log.clone(),
         };
         let handler = handler::GatewayHandler::new(shared, relays::Relays::new(config.relay_limit));
+        let keeping = Task::new(keep_keys(Arc::clone(&keys), environment.clone()));
         let shell = ShellConfig {
             listen: &config.listen,
             admin: &config.admin,
@@ -129,7 +135,7 @@ impl Gateway {
             max_request_bytes: REQUEST_CONTENT,
             log: &environment.log,
             registry,
-            background: Vec::new(),
+            background: std::iter::once(keeping).chain(pulling).collect(),
         };
         let shell = Shell::start(shell, handler).await?;
         let gateway = Self { shell, keys, clock: environment.clock.clone() };
@@ -201,14 +207,26 @@ impl Parts {
         let keys = Arc::new(keys::Keys::open(&config.ohttp_keys, now)?);
         let signer = signer::Signer::new(&config.directory_key)?;
         let mut registry = Registry::with_prefix("discreet_gateway");
-        let (rules, resolver) = answering(&config.resolver, environment, &mut registry)?;
+        let (rules, resolver, pulling) = answering(&config.resolver, environment, &mut registry)?;
         let target = target::Target { domain: rules.domain.clone(), resolver };
         let publisher = policy::Publisher::new(rules, signer);
         let bytes = publisher.current(now, &keys.ring(now))?.len();
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keys, target, publisher, registry })
+        Ok(Self { keys, target, publisher, pulling, registry })
+    }
+}
+
+/// Takes up a replaced keys' file, and erases what is drained.
+async fn keep_keys(keys: Arc<keys::Keys>, environment: Environment) {
+    loop {
+        tokio::time::sleep(KEYS_INTERVAL).await;
+        let (keys, now) = (Arc::clone(&keys), Timestamp::from_unix(environment.clock.now()));
+        let refreshed = tokio::task::spawn_blocking(move || keys.refresh(now)).await;
+        if let Ok(Err(error)) = refreshed {
+            tracing::error!(%error, "the OHTTP keys stay as they were");
+        }
     }
 }
 
@@ -216,13 +234,14 @@ fn answering(
     config: &ResolverConfig,
     environment: &Environment,
     registry: &mut Registry,
-) -> Result<(Rules, Answering), BindError> {
+) -> Result<(Rules, Answering, Option<Task>), BindError> {
     match config {
         ResolverConfig::Embedded(path) => {
             let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
             resolver.resolve(folder(path));
             let resolver = Resolver::open(&resolver, environment, registry)?;
-            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver))))
+            let pulling = Task::new(resolver.pull_feeds(registry));
+            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver)), Some(pulling)))
         }
         ResolverConfig::Remote { rules, upstream } => {
             if upstream.identity.is_none() && upstream.url.scheme() != &http::uri::Scheme::HTTP {
@@ -230,7 +249,7 @@ fn answering(
             }
             let rules = Rules::load(rules).map_err(ResolverError::from)?;
             let runtime = tokio::runtime::Handle::current();
-            Ok((rules, Answering::Remote { upstream: Upstream::new(upstream)?, runtime }))
+            Ok((rules, Answering::Remote { upstream: Upstream::new(upstream)?, runtime }, None))
         }
     }
 }

@@ -62,6 +62,20 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Reads at once what will be touched: for many rows that is faster than one by one.
+    pub(crate) fn prefetch(&mut self, csis: &[Csi], keys: &[CredentialKey]) -> Result<(), DirectoryError> {
+        let records = self.directory.records(csis)?;
+        for (csi, Versioned { value, version }) in csis.iter().zip(records) {
+            let value = value.parse().ok_or(DirectoryError::Content)?;
+            self.records.insert(csi.clone(), Slot { held: Versioned { value, version }, changed: false });
+        }
+        let statuses = self.directory.statuses(keys)?;
+        for (key, held) in keys.iter().zip(statuses) {
+            self.statuses.insert(key.clone(), Slot { held, changed: false });
+        }
+        Ok(())
+    }
+
     /// Admits a mapping; keeps its status, if it is later than the one there is.
     pub(crate) fn publish(
         &mut self,
@@ -276,7 +290,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn key_of(credential: &Credential) -> CredentialKey {
+pub(crate) fn key_of(credential: &Credential) -> CredentialKey {
     (credential.authority.clone(), credential.id)
 }
 

@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod init;
 mod output;
+mod pull;
 mod repepper;
 mod subject;
 
@@ -51,6 +52,9 @@ enum Action {
         #[arg(default_value = "-")]
         file: PathBuf,
     },
+    /// Get the statuses and revocations that the authorities have signed since the last time, as a gateway
+    /// does by itself every quarter of an hour
+    Pull,
     /// Copy the directory as it is now, also while it is served
     ///
     /// The copy is sealed under the pepper. It holds no tombstone journal: keep that one, the latest, in
@@ -121,6 +125,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
             open().and_then(|(rules, directory)| import::run(&rules, &directory, file))
         }
         Action::Export { file } => open().and_then(|(_, directory)| export::run(&directory, file)),
+        Action::Pull => open().and_then(|(rules, directory)| pull::run(&rules, directory)),
         Action::Backup { file } => backup::backup(&config, file),
         Action::Restore { file, replace } => backup::restore(&config, file, *replace),
         Action::Repepper => repepper::run(&config),

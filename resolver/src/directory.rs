@@ -10,6 +10,7 @@ use crate::store::{Label, Store, StoreError, Table, Write, Written};
 use discreet_protocol::credential::CredentialId;
 use discreet_protocol::identifier::{Csi, Domain};
 use notes::Note;
+use rayon::prelude::*;
 use rows::Rows;
 use std::path::Path;
 
@@ -23,6 +24,9 @@ pub use relabel::relabel;
 
 /// Rows read per step when the whole directory is walked.
 const SCAN_PAGE: usize = 256;
+
+/// Rows from which on sealing them on all cores is worth it.
+const MANY: usize = 32;
 
 /// Why the directory could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +115,37 @@ impl Directory {
         })
     }
 
+    /// As [`Directory::record`], of many at once.
+    pub(crate) fn records(&self, csis: &[Csi]) -> Result<Vec<Versioned<Record>>, DirectoryError> {
+        let labels: Vec<_> = csis.iter().map(|csi| self.rows.pepper.record_label(csi)).collect();
+        let rows = self.rows.read_many(Table::Records, &labels)?;
+        let records = csis.iter().zip(rows).map(|(csi, row)| match row {
+            Some((plain, version)) => {
+                let value = Record::decode(&plain).ok_or(DirectoryError::Content)?;
+                Ok(Versioned { value, version: Some(version) })
+            }
+            None => Ok(Versioned { value: Record::new(csi.clone()), version: None }),
+        });
+        records.collect()
+    }
+
+    /// As [`Directory::status`], of many at once.
+    pub(crate) fn statuses(
+        &self,
+        keys: &[(Domain, CredentialId)],
+    ) -> Result<Vec<Versioned<Option<Standing>>>, DirectoryError> {
+        let labels: Vec<_> = keys.iter().map(|(name, id)| self.rows.pepper.status_label(name, id)).collect();
+        let rows = self.rows.read_many(Table::Statuses, &labels)?;
+        let statuses = rows.into_iter().map(|row| match row {
+            Some((plain, version)) => {
+                let standing = Standing::decode(&plain).ok_or(DirectoryError::Content)?;
+                Ok(Versioned { value: Some(standing), version: Some(version) })
+            }
+            None => Ok(Versioned { value: None, version: None }),
+        });
+        statuses.collect()
+    }
+
     /// The authority's latest word about a credential.
     pub fn status(
         &self,
@@ -130,9 +165,19 @@ impl Directory {
     ///
     /// Nothing is verified here: that is [`crate::admission`]'s part.
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<Written>, DirectoryError> {
-        let writes = changes.iter().map(|change| self.write_of(change));
+        if changes.len() < MANY {
+            let writes = changes.iter().map(|change| self.write_of(change));
+            return Ok(self.rows.store.write(&writes.collect::<Result<Vec<_>, _>>()?)?);
+        }
+        let writes = changes.par_iter().map(|change| self.write_of(change));
         let writes = writes.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.rows.store.write(&writes)?)
+        // In label order a store touches each of its pages once; statuses stay in front of records.
+        let mut placed: Vec<(usize, Write)> = writes.into_iter().enumerate().collect();
+        placed.par_sort_by_key(|(_, write)| (rank(write), write.label));
+        let (places, writes): (Vec<_>, Vec<_>) = placed.into_iter().unzip();
+        let mut written: Vec<_> = places.into_iter().zip(self.rows.store.write(&writes)?).collect();
+        written.sort_unstable_by_key(|(place, _)| *place);
+        Ok(written.into_iter().map(|(_, written)| written).collect())
     }
 
     fn write_of(&self, change: &Change) -> Result<Write, DirectoryError> {
@@ -199,6 +244,15 @@ impl Directory {
             // The directory's notes lie between them.
             Standing::decode(&plain).map_or(Ok(()), &mut visit)
         })
+    }
+}
+
+/// What a record needs comes before it, and goes after it.
+fn rank(write: &Write) -> u8 {
+    match (write.table, &write.row) {
+        (Table::Statuses, Some(_)) => 0,
+        (Table::Records, _) => 1,
+        (Table::Statuses, None) => 2,
     }
 }
 

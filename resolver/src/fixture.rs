@@ -215,7 +215,7 @@ impl Site {
         let store = wrap(Sqlite::open(&self.path("directory.db")).unwrap());
         let pepper = crate::pepper(&config(self.folder.path())).unwrap();
         let journal = config(self.folder.path()).journal();
-        self.resolver.directory = Directory::open(store, pepper, &journal).unwrap();
+        self.resolver.directory = Directory::open(store, pepper, &journal).unwrap().into();
     }
 
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {

@@ -133,10 +133,12 @@ pub fn import(
     loop {
         // While one batch is being written, the next is read and verified.
         let position = lines.position();
-        let (next, written) = rayon::join(
-            || lines.take(BATCH).map(|batch| check(&verifier, batch)),
-            || write(directory, &checked, now, &mut summary, observer),
-        );
+        let (next, written) = std::thread::scope(|scope| {
+            // Beside the pool: while it waits for the disk, all cores verify.
+            let writing = scope.spawn(|| write(directory, &checked, now, &mut summary, observer));
+            let next = lines.take(BATCH).map(|batch| check(&verifier, batch));
+            (next, writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
         written?;
         done += checked.len() as u64;
         observer.progress(position, done);
@@ -195,7 +197,16 @@ fn write(
     summary: &mut Summary,
     observer: &mut impl Observer,
 ) -> Result<(), ImportError> {
+    let mappings = || {
+        checked.iter().filter_map(|line| match &line.outcome {
+            Ok(Said::Mapping { signed, .. }) => Some(signed),
+            _ => None,
+        })
+    };
+    let csis: Vec<_> = mappings().map(|signed| signed.mapping.csi.clone()).collect();
+    let keys: Vec<_> = mappings().map(|signed| batch::key_of(&signed.credential)).collect();
     let outcomes = batch::attempt(directory, |batch| {
+        batch.prefetch(&csis, &keys)?;
         checked.iter().map(|line| put(batch, line, now)).collect::<Result<Vec<_>, _>>()
     })?;
     for (line, outcome) in checked.iter().zip(outcomes) {

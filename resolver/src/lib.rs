@@ -26,6 +26,7 @@ use discreet_serve::secret::{SecretError, read_secret};
 use discreet_serve::{Clock, Environment, Log};
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub mod admission;
 mod answer;
@@ -62,7 +63,7 @@ use store::{Sqlite, StoreError};
 
 /// Answers lookups of one discovery domain.
 pub struct Resolver {
-    directory: Directory,
+    directory: Arc<Directory>,
     rules: Rules,
     clock: Clock,
     log: Log,
@@ -115,12 +116,18 @@ impl Resolver {
     ) -> Result<Self, OpenError> {
         let (rules, directory) = open(config)?;
         Ok(Self {
-            directory,
+            directory: Arc::new(directory),
             rules,
             clock: environment.clock.clone(),
             log: environment.log.clone(),
             metrics: Metrics::register(registry),
         })
+    }
+
+    /// Keeps up with the authorities' feeds, without end. Metrics go into `registry`.
+    pub fn pull_feeds(&self, registry: &mut Registry) -> impl Future<Output = ()> + Send + 'static {
+        let metrics = feeds::Metrics::register(registry);
+        feeds::run(Arc::clone(&self.directory), self.rules.clone(), self.clock.clone(), metrics)
     }
 
     /// The rules it answers by.

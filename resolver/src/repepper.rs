@@ -11,7 +11,7 @@ use crate::directory::relabel;
 use crate::journal::{self, JournalError};
 use crate::lock::{Lock, LockError, beside};
 use crate::seal::Pepper;
-use crate::store::{Label, Row, Sqlite, Store, StoreError, Table, Write};
+use crate::store::{Label, Row, Sqlite, Store, StoreError, Table, Write, Written};
 use discreet_serve::secret::{SecretError, create_secret, read_secret};
 use rayon::prelude::*;
 use std::fs::{self, File};
@@ -133,7 +133,7 @@ impl Mover<'_> {
                 writes.extend(moved?.into_iter().flatten());
             }
             let written = self.store.write(&writes)?;
-            if written.iter().any(|written| *written == crate::store::Written::Conflict) {
+            if written.contains(&Written::Conflict) {
                 return Err(RepepperError::Changed);
             }
             progress(after.as_ref().map_or(1.0, position));

@@ -111,6 +111,12 @@ pub trait Store: Send + Sync + 'static {
     /// threads, also while a write is under way, and does not wait for it.
     fn read(&self, table: Table, label: &Label) -> Result<Option<Row>, StoreError>;
 
+    /// The rows at `labels`, in that order, as [`Store::read`] would find them one by one. Sorted labels
+    /// are found faster.
+    fn read_many(&self, table: Table, labels: &[Label]) -> Result<Vec<Option<Row>>, StoreError> {
+        labels.iter().map(|label| self.read(table, label)).collect()
+    }
+
     /// Applies each write whose condition holds, in order, and says for each whether it did.
     ///
     /// On return what was applied is durable: it survives the loss of power. If the process dies

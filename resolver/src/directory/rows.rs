@@ -5,6 +5,10 @@ use super::{DirectoryError, SCAN_PAGE};
 use crate::record::{Record, STATUS_SIZE};
 use crate::seal::Pepper;
 use crate::store::{Label, Row, Store, Table, Write, Written};
+use rayon::prelude::*;
+
+/// What a row holds, and its version.
+type Opened = (Vec<u8>, u64);
 
 pub(super) struct Rows {
     pub(super) store: Box<dyn Store>,
@@ -13,9 +17,32 @@ pub(super) struct Rows {
 
 impl Rows {
     /// The row at `label`, opened, with its version.
-    pub(super) fn read(&self, table: Table, label: &Label) -> Result<Option<(Vec<u8>, u64)>, DirectoryError> {
+    pub(super) fn read(&self, table: Table, label: &Label) -> Result<Option<Opened>, DirectoryError> {
         let Some(row) = self.store.read(table, label)? else { return Ok(None) };
         Ok(Some((self.open(label, &row)?, row.version)))
+    }
+
+    /// The rows at `labels`, opened on all cores, with their versions.
+    pub(super) fn read_many(
+        &self,
+        table: Table,
+        labels: &[Label],
+    ) -> Result<Vec<Option<Opened>>, DirectoryError> {
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.sort_unstable_by_key(|index| labels.get(*index));
+        let sorted: Vec<Label> = order.iter().filter_map(|index| labels.get(*index).copied()).collect();
+        let rows = self.store.read_many(table, &sorted)?;
+        let opened: Vec<_> = sorted
+            .par_iter()
+            .zip(rows)
+            .map(|(label, row)| match row {
+                Some(row) => self.open(label, &row).map(|plain| Some((plain, row.version))),
+                None => Ok(None),
+            })
+            .collect::<Result<_, _>>()?;
+        let mut placed: Vec<_> = order.into_iter().zip(opened).collect();
+        placed.sort_unstable_by_key(|(index, _)| *index);
+        Ok(placed.into_iter().map(|(_, row)| row).collect())
     }
 
     pub(super) fn open(&self, label: &Label, row: &Row) -> Result<Vec<u8>, DirectoryError> {

@@ -23,6 +23,7 @@ pub(crate) fn check<S: Store>(open: impl Fn() -> S) {
     of_many_writers_one_wins(&open());
     a_row_is_deleted_only_at_its_version(&open());
     many_writers_at_once_each_get_their_own_results(&open());
+    many_rows_are_read_as_one_by_one(&open());
     writing_waits_for_the_disk_and_reading_does_not(&open());
     readers_do_not_wait_for_writers(&open());
 }
@@ -135,6 +136,12 @@ fn many_writers_at_once_each_get_their_own_results(store: &impl Store) {
             });
         }
     });
+}
+
+fn many_rows_are_read_as_one_by_one(store: &impl Store) {
+    let labels = [3, 99, 4, 3].map(|n| [n; 32]);
+    let rows = store.read_many(Table::Records, &labels).unwrap();
+    assert_eq!(rows, [Some(row(1, 3, 8)), None, Some(row(1, 4, 8)), Some(row(1, 3, 8))]);
 }
 
 fn writing_waits_for_the_disk_and_reading_does_not(store: &impl Store) {

@@ -171,6 +171,14 @@ impl Store for Sqlite {
         self.reading(|connection| rows::read(connection, table, label))
     }
 
+    fn read_many(&self, table: Table, labels: &[Label]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.reading(|connection| {
+            // One transaction: pages that several rows lie under are read once.
+            let transaction = connection.unchecked_transaction()?;
+            labels.iter().map(|label| rows::read(&transaction, table, label)).collect()
+        })
+    }
+
     fn write(&self, batch: &[Write]) -> Outcome {
         let written = if batch.len() < LARGE {
             let done = self.group.run(batch.to_vec(), |batches| self.commit_group(&batches));

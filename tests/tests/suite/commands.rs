@@ -6,3 +6,4 @@ pub(crate) mod system;
 mod bad_input;
 mod lookups;
 mod operation;
+mod recipients;

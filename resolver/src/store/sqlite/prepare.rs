@@ -68,11 +68,13 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)
 }
 
+/// The index holds labels alone: `WITHOUT ROWID` would have each comparison read a whole row, because
+/// rows are longer than a page of the tree takes in.
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
-         CREATE TABLE IF NOT EXISTS records (label BLOB PRIMARY KEY, version INTEGER NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
-         CREATE TABLE IF NOT EXISTS statuses (label BLOB PRIMARY KEY, version INTEGER NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS records (label BLOB NOT NULL UNIQUE, version INTEGER NOT NULL, sealed BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS statuses (label BLOB NOT NULL UNIQUE, version INTEGER NOT NULL, sealed BLOB NOT NULL);
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {FORMAT};
          COMMIT;"

@@ -120,7 +120,12 @@ fn json_transcripts(site: &Site) {
         "mappings": [{
             "authority": "one.authority.example",
             "tag": "Default",
-            "services": [{"uri": "mimi://b.example/u/alice", "provider": "b.example", "thumbprint": null}],
+            "services": [{
+                "uri": "mimi://b.example/u/alice",
+                "provider": "b.example",
+                "thumbprint": null,
+                "confirmed": false,
+            }],
             "holder_since": today - 30 * 86_400,
             "confirmed_at": site.world.now.unix(),
             "fresh_until": null,

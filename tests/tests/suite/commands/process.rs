@@ -35,7 +35,7 @@ fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--locked", "--bins", "--profile", profile]);
     cargo.arg("--target-dir").arg(folder.parent().unwrap());
-    for role in ["client", "relay", "gateway", "resolver"] {
+    for role in ["client", "relay", "gateway", "resolver", "provider"] {
         cargo.arg("-p").arg(format!("discreet-{role}"));
     }
     let built = cargo.output().expect("cargo runs");
@@ -121,6 +121,50 @@ impl Ran {
     }
 }
 
+/// A command under way, whose lines on standard error can be waited for.
+pub(crate) struct Talking {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    said: JoinHandle<Vec<String>>,
+}
+
+impl Talking {
+    pub(crate) fn start<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Self {
+        let mut command = command(name, args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (said, lines) = spoken(&mut child);
+        Self { child, lines, said }
+    }
+
+    /// What `find` makes of the first line it takes.
+    #[track_caller]
+    pub(crate) fn line<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> T {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("the command goes on talking");
+            if let Some(found) = find(&line) {
+                return found;
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Ran {
+        let output = self.child.wait_with_output().unwrap();
+        let stderr = self.said.join().unwrap().join("\n");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Ran { code: output.status.code(), stdout, stderr }
+    }
+}
+
+/// Standard error of a child, line by line as it comes, and all of it in the end.
+fn spoken(child: &mut Child) -> (JoinHandle<Vec<String>>, mpsc::Receiver<String>) {
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let (said, heard) = mpsc::channel();
+    let all = std::thread::spawn(move || {
+        lines.map(Result::unwrap).inspect(|line| drop(said.send(line.clone()))).collect()
+    });
+    (all, heard)
+}
+
 /// A server as a child process. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
@@ -134,11 +178,7 @@ impl Server {
     pub(crate) fn start(name: &str, config: &Path) -> Self {
         let mut command = command(name, [OsStr::new("--config"), config.as_os_str()]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (said, listening) = mpsc::channel();
-        let log = std::thread::spawn(move || {
-            lines.map(Result::unwrap).inspect(|line| drop(said.send(line.clone()))).collect()
-        });
+        let (log, listening) = spoken(&mut child);
         let deadline = std::time::Instant::now() + PATIENCE;
         let addr = loop {
             let line = listening.recv_timeout(deadline - std::time::Instant::now());

@@ -4,12 +4,14 @@
 
 use super::process::{Ran, Server, run};
 use discreet_client::{Client, Profile};
+use discreet_protocol::SigningKey;
 use discreet_protocol::time::Timestamp;
+use discreet_serve::secret::create_secret;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
-use tests::world::DOMAIN;
+use tests::world::{AUTHORITIES, DOMAIN};
 use tests::{Certificates, World};
 
 /// The files of one provider and two relays; no process runs yet.
@@ -42,7 +44,7 @@ impl Site {
     pub(crate) fn in_world(world: World) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificates = Certificates::new(folder.path()).unwrap();
-        for name in ["gateway", "relay-0", "relay-1"] {
+        for name in ["gateway", "relay-0", "relay-1", "authority"] {
             certificates.server(name, &["127.0.0.1"]).unwrap();
         }
         let mut site = Self { world, directory_key: String::new(), folder };
@@ -112,6 +114,35 @@ impl Site {
             profile += &format!("\n[[relays]]\nurl = \"{url}\"\noperator = \"Relay operator {index}\"\n");
         }
         self.write("profile.toml", &profile);
+    }
+
+    /// Makes the first authority of the world a service of its own, starts it, and has the directory pull
+    /// from it.
+    pub(crate) fn start_authority(&self) -> Server {
+        let [name, _] = AUTHORITIES;
+        self.write(
+            "provider.toml",
+            &format!(
+                "[authority]\nname = \"{name}\"\nkey = \"authority.key\"\ndatabase = \"authority.db\"\n\
+                 operator_token = \"operator.token\"\nnamespaces = [\"tel:+\", \"mailto:a.example\"]\n\
+                 [service]\nname = \"b.example\"\nkey = \"service.key\"\n{}",
+                listen("authority", 0)
+            ),
+        );
+        create_secret(&self.path("authority.key"), self.world.authorities[0].as_bytes()).unwrap();
+        create_secret(&self.path("service.key"), &[21; 32]).unwrap();
+        run("discreet-provider", with_config(&self.path("provider.toml"), &["init"])).succeeded();
+        let authority = Server::start("discreet-provider", &self.path("provider.toml"));
+        let namespaces = "namespaces = [\"tel:+\", \"mailto:a.example\"]\n";
+        let feed =
+            format!("{namespaces}feed = {{ url = \"https://{}\", ca = \"ca.pem\" }}\n", authority.addr);
+        let rules = self.world.rules().replacen(namespaces, &feed, 1);
+        let service = hex::encode(SigningKey::from_bytes(&[21; 32]).verifying_key().to_bytes());
+        self.write(
+            "rules.toml",
+            &format!("{rules}\n[[services]]\nname = \"b.example\"\nkey = \"{service}\"\n"),
+        );
+        authority
     }
 
     /// Runs `discreet lookup` with this site's profile and a state of its own.
