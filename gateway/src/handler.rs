@@ -23,9 +23,9 @@ pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
 pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
-/// Requests opened and answered at once, per processor: enough to keep the processors busy while
-/// some wait for the disk.
-const WORKERS_PER_CORE: usize = 4;
+/// Requests opened and answered at once, per processor: enough to keep the processors busy while many
+/// wait for the disk, and so are written to it together.
+const WORKERS_PER_CORE: usize = 32;
 
 pub(crate) struct GatewayHandler {
     shared: Arc<Shared>,

@@ -14,6 +14,7 @@ mod init;
 mod output;
 mod pull;
 mod repepper;
+mod serve;
 mod subject;
 
 /// Lines were refused; the others are in the directory.
@@ -52,6 +53,8 @@ enum Action {
         #[arg(default_value = "-")]
         file: PathBuf,
     },
+    /// Answer gateways on other hosts, until SIGTERM; `[serve]` in the configuration says where
+    Serve,
     /// Get the statuses and revocations that the authorities have signed since the last time, as a gateway
     /// does by itself every quarter of an hour
     Pull,
@@ -125,6 +128,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
             open().and_then(|(rules, directory)| import::run(&rules, &directory, file))
         }
         Action::Export { file } => open().and_then(|(_, directory)| export::run(&directory, file)),
+        Action::Serve => serve::run(&config),
         Action::Pull => open().and_then(|(rules, directory)| pull::run(&rules, directory)),
         Action::Backup { file } => backup::backup(&config, file),
         Action::Restore { file, replace } => backup::restore(&config, file, *replace),

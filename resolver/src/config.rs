@@ -3,6 +3,7 @@
 
 use crate::lock::beside;
 use discreet_serve::config::resolve;
+use discreet_serve::{Admin, Limits, Listen, LogConfig};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,27 @@ pub struct Config {
     /// directory. Made with the directory; never restore the two together. By default the directory's
     /// path with `.journal` behind it.
     pub journal: Option<PathBuf>,
+    /// How gateways on other hosts are answered: `discreet-resolver serve`. A gateway with an embedded
+    /// resolver needs none of it.
+    pub serve: Option<ServeConfig>,
+}
+
+/// A resolver that serves gateways on other hosts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Where gateways connect: `mutual_tls`, or `plaintext` on loopback. Whoever gets in can ask for
+    /// everybody.
+    pub listen: Listen,
+    /// Where health and metrics are answered. Default: nowhere.
+    #[serde(default)]
+    pub admin: Admin,
+    /// Format and level of the log on standard error.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Bounds on connections, requests and times.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl Config {
@@ -29,6 +51,9 @@ impl Config {
         let paths = [&mut self.rules, &mut self.directory, &mut self.pepper];
         for path in paths.into_iter().chain(&mut self.journal) {
             resolve(folder, path);
+        }
+        if let Some(serve) = &mut self.serve {
+            serve.listen.resolve_paths(folder);
         }
     }
 

@@ -86,6 +86,11 @@ impl Directory {
         open::open(Rows { store: Box::new(store), pepper }, journal)
     }
 
+    /// How often the store has waited for the disk.
+    pub fn syncs(&self) -> u64 {
+        self.rows.store.syncs()
+    }
+
     /// Reads the record of `csi` for a lookup. The decoy's row is read every time and opened in place
     /// of a record that is not there, so that an absence is not told by the work it causes.
     pub fn find(&self, csi: &Csi) -> Result<Option<Record>, DirectoryError> {

@@ -277,6 +277,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         directory: folder.join("directory.db"),
         pepper: folder.join("pepper.key"),
         journal: None,
+        serve: None,
     }
 }
 

@@ -27,7 +27,7 @@ use lines::Lines;
 /// The longest line that can hold a mapping; longer ones are refused without being kept.
 pub const MAX_LINE: usize = 16 * 1024;
 /// Lines verified and written together.
-const BATCH: usize = 2048;
+const BATCH: usize = 4096;
 
 /// Why a line was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -51,14 +51,16 @@ pub mod record;
 pub mod repepper;
 pub mod rules;
 pub mod seal;
+pub mod server;
 pub mod statuses;
 pub mod store;
 pub mod subject;
 
-pub use config::Config;
+pub use config::{Config, ServeConfig};
 use directory::{Directory, DirectoryError};
 use metrics::Metrics;
 use rules::{Rules, RulesError};
+pub use server::Server;
 use store::{Sqlite, StoreError};
 
 /// Answers lookups of one discovery domain.
@@ -115,12 +117,13 @@ impl Resolver {
         registry: &mut Registry,
     ) -> Result<Self, OpenError> {
         let (rules, directory) = open(config)?;
+        let directory = Arc::new(directory);
         Ok(Self {
-            directory: Arc::new(directory),
+            directory: Arc::clone(&directory),
             rules,
             clock: environment.clock.clone(),
             log: environment.log.clone(),
-            metrics: Metrics::register(registry),
+            metrics: Metrics::register(registry, directory),
         })
     }
 

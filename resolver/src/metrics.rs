@@ -1,10 +1,14 @@
 //! What a resolver counts: operations by kind and outcome, never by whom or about whom.
 
+use crate::directory::Directory;
 use discreet_protocol::query::ResponseCode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -48,14 +52,33 @@ struct Labels {
 pub(crate) struct Metrics(Family<Labels, Counter>);
 
 impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry, directory: Arc<Directory>) -> Self {
         let metrics = Self::default();
         let help = "Operations by kind and outcome";
         registry.register("resolver_operations", help, metrics.0.clone());
+        registry.register_collector(Box::new(Syncs(directory)));
         metrics
     }
 
     pub(crate) fn count(&self, operation: Operation, outcome: Outcome) {
         self.0.get_or_create(&Labels { operation, outcome }).inc();
+    }
+}
+
+/// What the store counts by itself, read when it is asked for.
+struct Syncs(Arc<Directory>);
+
+impl Collector for Syncs {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counter = ConstCounter::new(self.0.syncs());
+        let help = "Times the store waited for the disk";
+        let metric = encoder.encode_descriptor("resolver_store_syncs", help, None, counter.metric_type())?;
+        counter.encode(metric)
+    }
+}
+
+impl fmt::Debug for Syncs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Syncs(…)")
     }
 }

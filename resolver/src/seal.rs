@@ -6,7 +6,7 @@
 //! to another version number unnoticed.
 
 use crate::store::Label;
-use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use discreet_protocol::credential::CredentialId;
 use discreet_protocol::identifier::{Csi, Domain};
@@ -81,13 +81,18 @@ impl Pepper {
         if plain.len() > room {
             return None;
         }
-        plain.resize(room, 0);
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).ok()?;
+        // One buffer, encrypted in place.
+        let mut row = Vec::with_capacity(size);
+        row.extend_from_slice(&nonce);
+        row.append(&mut plain);
+        row.resize(NONCE + room, 0);
+        let (_, message) = row.split_at_mut_checked(NONCE)?;
         let aad = associated(label, version);
-        let payload = Payload { msg: &plain, aad: &aad };
-        let sealed = self.cipher(label).encrypt(&XNonce::from(nonce), payload).ok()?;
-        Some([nonce.as_slice(), &sealed].concat())
+        let tag = self.cipher(label).encrypt_inout_detached(&XNonce::from(nonce), &aad, message.into());
+        row.extend_from_slice(&tag.ok()?);
+        Some(row)
     }
 
     /// Opens a row; the padding is still behind what was sealed.

@@ -23,6 +23,7 @@ impl Certificates {
         params.distinguished_name.push(DnType::CommonName, "Discreet test CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         let certificate = params.self_signed(&key)?;
+        fs::create_dir_all(folder)?;
         fs::write(folder.join("ca.pem"), certificate.pem()).context("cannot write the CA certificate")?;
         Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params, key) })
     }

@@ -357,3 +357,25 @@ impl Claims for Bent {
         None
     }
 }
+
+/// 1,000 people publish at the same moment: they wait for the disk together.
+#[test]
+fn a_thousand_concurrent_publishes_take_far_fewer_synchronisations() {
+    let site = Site::new();
+    let contents: Vec<_> =
+        (0..1000u32).map(|n| person(ONE, 1, 10).at(&format!("+1415{n:07}")).content("Default", 5)).collect();
+    let before = site.directory().syncs();
+    let start = std::sync::Barrier::new(contents.len());
+    std::thread::scope(|scope| {
+        for content in contents {
+            let (site, start) = (&site, &start);
+            scope.spawn(move || {
+                start.wait();
+                assert_eq!(site.publish(content), OK);
+            });
+        }
+    });
+    let syncs = site.directory().syncs() - before;
+    assert!(syncs < 250, "{syncs} synchronisations");
+    println!("{syncs} synchronisations for 1,000 publishes");
+}

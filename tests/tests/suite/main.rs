@@ -16,6 +16,8 @@ mod power;
 mod rebuild;
 mod recipients;
 mod refusals;
+mod remote;
 mod rotation;
 mod silence;
 mod statements;
+mod wire_size;

@@ -176,7 +176,14 @@ impl Server {
     /// Starts a server and returns once it says where it listens.
     #[track_caller]
     pub(crate) fn start(name: &str, config: &Path) -> Self {
+        Self::start_with(name, config, &[])
+    }
+
+    /// As [`Server::start`], with more arguments.
+    #[track_caller]
+    pub(crate) fn start_with(name: &str, config: &Path, more: &[&str]) -> Self {
         let mut command = command(name, [OsStr::new("--config"), config.as_os_str()]);
+        command.args(more);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, listening) = spoken(&mut child);
         let deadline = std::time::Instant::now() + PATIENCE;

@@ -1,0 +1,132 @@
+//! `discreet-resolver serve`: the resolver as a server of its own, for gateways on other hosts.
+//!
+//! It answers what an embedded resolver answers, to gateways it knows. It learns of them what they
+//! pass on: method, path and content of an opened request, and never who asked.
+
+use crate::config::{Config, ServeConfig};
+use crate::{OpenError, Resolver};
+use bytes::Bytes;
+use discreet_serve::{
+    Environment, Handler, JoinError, Listen, Shell, ShellConfig, StartError, Task, problem,
+};
+use http::{Request, Response, StatusCode};
+use prometheus_client::registry::Registry;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// More than any operation has: what a gateway opens is smaller than this.
+const MAX_REQUEST_BYTES: usize = 8192;
+
+/// Why a resolver did not start to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The configuration does not say where.
+    #[error("the configuration has no [serve]: add where gateways connect")]
+    NoServe,
+    /// Everybody could connect, and ask for everybody.
+    #[error("serve.listen must be mutual_tls with the gateways' certificates, or plaintext on loopback")]
+    Everybody,
+    /// Rules, pepper or directory.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The listener or the limits.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// A running resolver. Dropping it stops it at once.
+#[derive(Debug)]
+pub struct Server(Shell);
+
+impl Server {
+    /// Starts a resolver that logs to standard error and returns once it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be put to work; nothing is left running.
+    pub async fn bind(config: &Config) -> Result<Self, BindError> {
+        let log = config.serve.as_ref().map(|serve| serve.log.clone()).unwrap_or_default();
+        Self::bind_in(config, Environment::of_process(&log)).await
+    }
+
+    /// As [`Server::bind`], with a log and a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`].
+    pub async fn bind_in(config: &Config, environment: Environment) -> Result<Self, BindError> {
+        let serve = listener(config)?;
+        let mut registry = Registry::with_prefix("discreet_resolver");
+        let resolver = Resolver::open(config, &environment, &mut registry)?;
+        let pulling = Task::new(resolver.pull_feeds(&mut registry));
+        let shell = ShellConfig {
+            listen: &serve.listen,
+            admin: &serve.admin,
+            limits: &serve.limits,
+            max_request_bytes: MAX_REQUEST_BYTES,
+            log: &environment.log,
+            registry,
+            background: vec![pulling],
+        };
+        let server = Self(Shell::start(shell, Answers(Arc::new(resolver))).await?);
+        environment.log.within(|| {
+            let (address, admin) = (server.addr(), server.0.admin_addr());
+            tracing::info!(%address, ?admin, "listening");
+        });
+        Ok(server)
+    }
+
+    /// Where the resolver listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.0.addr()
+    }
+
+    /// Begins to drain. Calling it again changes nothing.
+    pub fn shutdown(&self) {
+        self.0.shutdown();
+    }
+
+    /// Returns once drained, after a [`Server::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// When a task of the server panicked.
+    pub async fn join(self) -> Result<(), JoinError> {
+        self.0.join().await
+    }
+
+    /// Serves until `stop` resolves, then drains.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::join`].
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
+        self.0.run_until(stop).await
+    }
+}
+
+fn listener(config: &Config) -> Result<&ServeConfig, BindError> {
+    let serve = config.serve.as_ref().ok_or(BindError::NoServe)?;
+    match &serve.listen {
+        Listen::MutualTls { peers, .. } if !peers.is_empty() => Ok(serve),
+        Listen::Plaintext { .. } => Ok(serve),
+        Listen::MutualTls { .. } | Listen::Tls { .. } => Err(BindError::Everybody),
+    }
+}
+
+struct Answers(Arc<Resolver>);
+
+impl Handler for Answers {
+    /// The directory lies on a disk: answering leaves the network's threads.
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let resolver = Arc::clone(&self.0);
+        let answered = tokio::task::spawn_blocking(move || resolver.answer(request)).await;
+        match answered.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(response) => response,
+            // The shell counts it and answers.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
+        }
+    }
+}
