@@ -29,10 +29,8 @@ use discreet_resolver::rules::Rules;
 use discreet_resolver::{OpenError as ResolverError, Resolver};
 use discreet_serve::config::{ConfigError, folder};
 use discreet_serve::tls::TlsError;
-use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError, Task, Upstream};
+use discreet_serve::{Clock, Environment, Shell, ShellConfig, StartError, Task, Upstream};
 use prometheus_client::registry::Registry;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use target::Answering;
@@ -157,16 +155,6 @@ impl Gateway {
         Ok(config.listen.check().map_err(StartError::from)?)
     }
 
-    /// Where the gateway listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.shell.addr()
-    }
-
-    /// Where health and metrics are answered, if anywhere.
-    pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.shell.admin_addr()
-    }
-
     /// Takes up the keys' file if it was replaced, and erases drained seeds: what the gateway does by
     /// itself every few seconds.
     ///
@@ -176,30 +164,9 @@ impl Gateway {
     pub fn refresh_keys(&self) -> Result<(), KeysFault> {
         self.keys.refresh(Timestamp::from_unix(self.clock.now()))
     }
-
-    /// Begins to drain. Calling it again changes nothing.
-    pub fn shutdown(&self) {
-        self.shell.shutdown();
-    }
-
-    /// Returns once drained, after a [`Gateway::shutdown`].
-    ///
-    /// # Errors
-    ///
-    /// When a task of the server panicked.
-    pub async fn join(self) -> Result<(), JoinError> {
-        self.shell.join().await
-    }
-
-    /// Serves until `stop` resolves, then drains.
-    ///
-    /// # Errors
-    ///
-    /// As [`Gateway::join`].
-    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
-        self.shell.run_until(stop).await
-    }
 }
+
+discreet_serve::role!(Gateway, shell);
 
 impl Parts {
     fn open(config: &Config, environment: &Environment) -> Result<Self, BindError> {

@@ -11,8 +11,8 @@ use discreet_protocol::time::Timestamp;
 use discreet_protocol::{SigningKey, VerifyingKey};
 use discreet_resolver::import::{LineError, Observer, Summary, import};
 use discreet_resolver::{Config, create};
-use discreet_serve::Clock;
 use discreet_serve::secret::create_secret;
+use discreet_serve::{Clock, config};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use std::fs::{self, File};
@@ -122,12 +122,11 @@ impl Signatures {
 
 /// How long the real import takes, into a directory of its own.
 fn timed_import(world: &World, count: u64, folder: &Path, file: &Path) -> Result<Duration> {
-    let config = Config {
-        rules: folder.join("rules.toml"),
-        directory: folder.join("directory.db"),
-        pepper: folder.join("pepper.key"),
-        journal: None,
-    };
+    let configuration = folder.join("resolver.toml");
+    let text = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
+    fs::write(&configuration, text).context("cannot write the configuration")?;
+    let mut config: Config = config::load(&configuration)?;
+    config.resolve(folder);
     fs::write(&config.rules, world.rules()).context("cannot write the rules")?;
     create_secret(&config.pepper, &[7; 32])?;
     let (rules, directory) = create(&config)?;

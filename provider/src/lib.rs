@@ -23,10 +23,8 @@ mod upkeep;
 use authority::Authority;
 use authority::prove::{Operator, Prove};
 use discreet_serve::secret::SecretError;
-use discreet_serve::{Clock, Environment, JoinError, Shell, ShellConfig, StartError, Task};
+use discreet_serve::{Clock, Environment, Shell, ShellConfig, StartError, Task};
 use prometheus_client::registry::Registry;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use config::{AuthorityConfig, Config, ServiceConfig};
@@ -123,40 +121,9 @@ impl Provider {
         config.limits.check().map_err(StartError::from)?;
         Ok(config.listen.check().map_err(StartError::from)?)
     }
-
-    /// Where the provider listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.0.addr()
-    }
-
-    /// Where health and metrics are answered, if anywhere.
-    pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.0.admin_addr()
-    }
-
-    /// Begins to drain. Calling it again changes nothing.
-    pub fn shutdown(&self) {
-        self.0.shutdown();
-    }
-
-    /// Returns once drained, after a [`Provider::shutdown`].
-    ///
-    /// # Errors
-    ///
-    /// When a task of the server panicked.
-    pub async fn join(self) -> Result<(), JoinError> {
-        self.0.join().await
-    }
-
-    /// Serves until `stop` resolves, then drains.
-    ///
-    /// # Errors
-    ///
-    /// As [`Provider::join`].
-    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
-        self.0.run_until(stop).await
-    }
 }
+
+discreet_serve::role!(Provider, 0);
 
 fn open(
     config: &Config,

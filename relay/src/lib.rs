@@ -13,9 +13,7 @@ mod handler;
 mod media;
 mod metrics;
 
-use std::{future::Future, net::SocketAddr};
-
-use discreet_serve::{Environment, JoinError, Shell, ShellConfig, StartError, tls::TlsError};
+use discreet_serve::{Environment, Shell, ShellConfig, StartError, tls::TlsError};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 
@@ -94,37 +92,6 @@ impl Relay {
         config.limits.check().map_err(StartError::from)?;
         Ok(config.listen.check().map_err(StartError::from)?)
     }
-
-    /// Where the relay listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.0.addr()
-    }
-
-    /// Where health and metrics are answered, if anywhere.
-    pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.0.admin_addr()
-    }
-
-    /// Begins to drain. Calling it again changes nothing.
-    pub fn shutdown(&self) {
-        self.0.shutdown();
-    }
-
-    /// Returns once drained, after a [`Relay::shutdown`].
-    ///
-    /// # Errors
-    ///
-    /// When a task of the server panicked.
-    pub async fn join(self) -> Result<(), JoinError> {
-        self.0.join().await
-    }
-
-    /// Serves until `stop` resolves, then drains.
-    ///
-    /// # Errors
-    ///
-    /// As [`Relay::join`].
-    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
-        self.0.run_until(stop).await
-    }
 }
+
+discreet_serve::role!(Relay, 0);

@@ -6,13 +6,9 @@
 use crate::config::{Config, ServeConfig};
 use crate::{OpenError, Resolver};
 use bytes::Bytes;
-use discreet_serve::{
-    Environment, Handler, JoinError, Listen, Shell, ShellConfig, StartError, Task, problem,
-};
+use discreet_serve::{Environment, Handler, Listen, Shell, ShellConfig, StartError, Task, problem};
 use http::{Request, Response, StatusCode};
 use prometheus_client::registry::Registry;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// More than any operation has: what a gateway opens is smaller than this.
@@ -76,35 +72,9 @@ impl Server {
         });
         Ok(server)
     }
-
-    /// Where the resolver listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.0.addr()
-    }
-
-    /// Begins to drain. Calling it again changes nothing.
-    pub fn shutdown(&self) {
-        self.0.shutdown();
-    }
-
-    /// Returns once drained, after a [`Server::shutdown`].
-    ///
-    /// # Errors
-    ///
-    /// When a task of the server panicked.
-    pub async fn join(self) -> Result<(), JoinError> {
-        self.0.join().await
-    }
-
-    /// Serves until `stop` resolves, then drains.
-    ///
-    /// # Errors
-    ///
-    /// As [`Server::join`].
-    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), JoinError> {
-        self.0.run_until(stop).await
-    }
 }
+
+discreet_serve::role!(Server, 0);
 
 fn listener(config: &Config) -> Result<&ServeConfig, BindError> {
     let serve = config.serve.as_ref().ok_or(BindError::NoServe)?;

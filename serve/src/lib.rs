@@ -24,6 +24,7 @@ pub mod log;
 mod metrics;
 mod peers;
 mod problem;
+mod role;
 pub mod secret;
 mod shell;
 mod signal;
