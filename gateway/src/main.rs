@@ -9,9 +9,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// An oblivious gateway: opens sealed lookups and answers them from its directory.
+/// An oblivious gateway: opens sealed requests and has its resolver answer them.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.")]
+#[command(version, after_help = "Exit codes: 0 stopped as told or done, 1 failed, 2 wrong usage or configuration.")]
 struct Options {
     /// The configuration, a TOML file.
     #[arg(long, value_name = "FILE")]

@@ -24,10 +24,10 @@ const USAGE: u8 = 2;
 /// The work could not be finished.
 const FAILED: u8 = 3;
 
-/// Administer a directory of mappings.
+/// Administer a directory of mappings, or serve it to gateways on other hosts.
 ///
-/// Exit codes: 0 done; 1 done, but lines were refused; 2 wrong usage or configuration, nothing
-/// done; 3 the work could not be finished.
+/// Exit codes: 0 done, or stopped as told; 1 done, but lines or statements were refused; 2 wrong usage or
+/// configuration, nothing done; 3 the work could not be finished.
 #[derive(Parser)]
 #[command(name = "discreet-resolver", version)]
 pub(crate) struct Command {

@@ -92,7 +92,7 @@ fn sentence(notice: &Notice) -> String {
         ),
         Notice::Refused { reason } => format!("another answer was left out: {reason}"),
         Notice::NewKey { authority } => {
-            format!("the holder has a new key since you last looked, COUNTERSIGNED ({authority})")
+            format!("the holder has a new key since you last looked; {authority} says it is the same person")
         }
     }
 }

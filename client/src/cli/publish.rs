@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::wait;
 use clap::Args;
 use discreet_client::{
-    Draft, Error, IdentityFile, MimiUri, PublishError, Reach, Sent, Tag, Taken, publish_delay,
+    Draft, Error, IdentityFile, MimiUri, PublishError, Reach, RelayError, Sent, Tag, Taken, publish_delay,
 };
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::time::DAY;
@@ -20,7 +20,7 @@ pub(crate) struct Publish {
     identity: PathBuf,
     #[command(flatten)]
     directory: Directory,
-    /// A service, most preferred first: mimi://b.example/u/alice, with ,key=THUMBPRINT (64 hex digits) and
+    /// A service, most preferred first (or --nobody, or --not-found): mimi://b.example/u/alice, with ,key=THUMBPRINT (64 hex digits) and
     /// ,endorsement=FILE if you have them. A device: mimi://b.example/d/…
     #[arg(long, value_name = "URI[,key=HEX][,endorsement=FILE]", required_unless_present_any = ["nobody", "not_found"])]
     reach: Vec<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Publish {
     /// List no service: "I exist, and can be reached nowhere"
     #[arg(long, conflicts_with = "reach")]
     nobody: bool,
-    /// For how many days senders may use the answer without asking again
+    /// For how many days senders may use the answer without asking again, 1 to 90
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=90))]
     refresh_after: u64,
     /// Publish at once instead of at a random moment within the hour
@@ -134,6 +134,8 @@ pub(crate) fn conclude(
     let taken = match &outcome {
         Ok(()) => Taken::Yes,
         Err(Error::Publish(PublishError::Refused { .. } | PublishError::TooLarge { .. })) => Taken::No,
+        // Nothing was sent.
+        Err(Error::Relay { error: RelayError::Unreachable | RelayError::Untrusted, .. }) => Taken::No,
         Err(_) => Taken::Unknown,
     };
     file.conclude(tag, domain, &relay, taken)?;

@@ -84,7 +84,7 @@ pub enum CredentialError {
     #[error("the identifier is another one than this identity's")]
     OtherIdentifier,
     /// Its time is over.
-    #[error("the credential has expired; run `discreet credential renew`")]
+    #[error("the credential has expired; prove the identifier anew with `discreet credential get`")]
     Expired,
     /// Its authority has revoked it.
     #[error(

@@ -6,11 +6,12 @@
 use crate::end_to_end::{NOW, ask};
 use crate::gateway::wire::{Http, SUITES, binary, lookup, lookup_of, seal};
 use bytes::Bytes;
-use discreet_client::{Answer, Csi, Outcome, Query, Tag};
+use discreet_client::{Answer, Csi, Outcome, Query, Tag, Withdrawal};
+use discreet_protocol::query::VerifiableMapping;
 use http::{Request, Version};
 use std::net::{IpAddr, SocketAddr};
 use tests::world::phone;
-use tests::{Net, World};
+use tests::{Net, Person, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -45,6 +46,7 @@ async fn observe() -> Observed {
     let http = Http::new(&net, Version::HTTP_2);
     let keys = http.keys().await;
     look_up(&net).await;
+    publish_and_withdraw(&net).await;
     speak_badly(&net, &http, &keys).await;
     let mut peers = Vec::new();
     let gateway = net.gateway.as_ref().unwrap();
@@ -78,6 +80,19 @@ async fn look_up(net: &Net) {
     ] {
         assert_eq!(client.lookup(query).await.unwrap().outcome(), outcome);
     }
+}
+
+/// A recipient who publishes, is refused, and leaves again.
+async fn publish_and_withdraw(net: &Net) {
+    let client = net.client().local_address(CLIENT).build().unwrap();
+    let mut person = net.world.person(&phone(ABSENT), 0).reaches(&[SERVICE]);
+    let mapping = |person: &Person| VerifiableMapping::new(person.signed_mapping(), person.signed_status());
+    assert!(client.publish(mapping(&person), None).await.unwrap().outcome.is_ok());
+    person.mapping.reaches.clear();
+    assert!(client.publish(mapping(&person), None).await.unwrap().outcome.is_err());
+    let gone = crate::recipients::withdrawing(&person, None, person.mapping.serial + 1);
+    assert!(client.withdraw(gone, None).await.unwrap().outcome.is_ok());
+    assert!(client.withdraw(Withdrawal(ABSENT.into()), None).await.unwrap().outcome.is_err());
 }
 
 /// Requests with secrets in all the wrong places, to relay and gateway.

@@ -147,6 +147,12 @@ impl Talking {
         }
     }
 
+    /// Ends it in the middle of what it does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub(crate) fn finish(self) -> Ran {
         let output = self.child.wait_with_output().unwrap();
         let stderr = self.said.join().unwrap().join("\n");

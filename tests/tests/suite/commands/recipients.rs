@@ -201,10 +201,77 @@ fn what_the_authority_revokes_is_found_no_more() {
     town.provider(&["revoke", &format!("tel:{NUMBER}")]).succeeded();
     town.site().resolver(["pull"]).succeeded();
     assert!(town.services("").is_empty());
+    let identity = town.path("alice");
+    let refreshed = town.discreet(&format!("credential refresh --identity {identity}"));
+    assert!(refreshed.stdout.contains("revoked"), "{refreshed:?}");
     let refused = town.publish("alice", "--reach mimi://c.example");
     assert!(refused.stderr.contains("revoked"), "{refused:?}");
-    let identity = town.path("alice");
     assert_ne!(town.discreet(&format!("credential renew --identity {identity}")).code, Some(0));
+}
+
+#[test]
+fn a_gateway_pulls_revocations_by_itself() {
+    let town = Town::start();
+    town.enrol("alice");
+    town.publish("alice", &format!("--reach {ALICE}")).succeeded();
+    town.provider(&["revoke", &format!("tel:{NUMBER}")]).succeeded();
+    let Town { system: System { site, gateway, .. }, authority } = town;
+    gateway.stop();
+    // It pulls as soon as it is up; lookups before that may still be answered.
+    let town = Town { system: site.start(), authority };
+    let mut looks = 0;
+    while !town.services("").is_empty() {
+        looks += 1;
+        assert!(looks < 200, "the gateway does not pull");
+    }
+}
+
+#[test]
+fn a_credential_is_renewed_and_refreshed_and_the_mapping_goes_on() {
+    let town = Town::start();
+    town.enrol("alice");
+    let identity = town.path("alice");
+    town.publish("alice", &format!("--reach {ALICE}")).succeeded();
+    town.discreet(&format!("credential refresh --identity {identity}")).succeeded();
+    town.discreet(&format!("credential renew --identity {identity}")).succeeded();
+    town.publish("alice", &format!("--reach {ALICE}")).succeeded();
+    assert_eq!(town.services(""), [ALICE]);
+}
+
+#[test]
+fn without_now_nothing_is_published_at_once() {
+    let town = Town::start();
+    town.enrol("alice");
+    let (identity, profile) = (town.path("alice"), town.path("profile.toml"));
+    let state = town.path("own-state");
+    let line = format!("publish --identity {identity} --profile {profile} --state {state} --reach {ALICE}");
+    let mut waiting = Talking::start("discreet", line.split(' '));
+    // It says when, and waits.
+    waiting.line(|line| line.contains("at ").then_some(()));
+    assert!(town.services("").is_empty());
+    waiting.kill();
+    assert!(town.services("").is_empty());
+}
+
+#[test]
+fn a_watch_tells_a_rollback_and_a_disappearance() {
+    let town = Town::start();
+    town.enrol("alice");
+    town.publish("alice", &format!("--reach {ALICE}")).succeeded();
+    town.site().resolver(["backup", &town.path("first.db")]).succeeded();
+    town.publish("alice", "--reach mimi://c.example").succeeded();
+    town.on_directory("watch", "alice", "--count 1").succeeded();
+    // A directory that shows what it showed before.
+    let Town { system: System { site, gateway, .. }, authority } = town;
+    gateway.stop();
+    site.resolver(["restore", site.path("first.db").to_str().unwrap(), "--replace"]).succeeded();
+    let town = Town { system: site.start(), authority };
+    let rollback = town.on_directory("watch", "alice", "--count 1");
+    assert_eq!(rollback.code, Some(6), "{rollback:?}");
+    // And one that shows nothing.
+    town.site().resolver(["subject", "erase", &format!("tel:{NUMBER}")]).succeeded();
+    let gone = town.on_directory("watch", "alice", "--count 1");
+    assert_eq!(gone.code, Some(6), "{gone:?}");
 }
 
 #[test]
