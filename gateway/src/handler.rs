@@ -37,7 +37,7 @@ pub(crate) struct GatewayHandler {
 pub(crate) struct Shared {
     pub(crate) keys: Arc<Keys>,
     pub(crate) target: Target,
-    pub(crate) publisher: Publisher,
+    pub(crate) publisher: Arc<Publisher>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) log: Log,

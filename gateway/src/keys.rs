@@ -6,7 +6,8 @@ use crate::ratchet::Ratchet;
 use discreet_protocol::time::Timestamp;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,31 @@ pub enum KeysFault {
 pub(crate) struct Keys {
     path: PathBuf,
     state: RwLock<State>,
+    steady: Mutex<Steady>,
+}
+
+/// How long the system's clock must have gone on as a clock does before seeds are erased by it: one
+/// wrong reading must not destroy keys that the other replicas still have.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// By how much the clock may be corrected meanwhile, in seconds.
+const CORRECTION: u64 = 300;
+
+/// Since when the clock has gone on as a clock does.
+struct Steady {
+    since: Instant,
+    wall: Timestamp,
+}
+
+impl Steady {
+    /// Whether it has for long enough. A jump begins the wait anew.
+    fn is(&mut self, now: Timestamp, instant: Instant) -> bool {
+        let elapsed = instant.saturating_duration_since(self.since);
+        if self.wall.plus(elapsed.as_secs()).unix().abs_diff(now.unix()) > CORRECTION {
+            *self = Self { since: instant, wall: now };
+            return false;
+        }
+        elapsed >= PATIENCE
+    }
 }
 
 struct State {
@@ -39,14 +65,13 @@ struct Identity {
 }
 
 impl Keys {
-    /// Reads the file and forgets the seeds that are drained.
+    /// Reads the file.
     pub(crate) fn open(path: &Path, now: Timestamp) -> Result<Self, KeysFault> {
         let file = identity(path);
         let ratchet = keyfile::read(path)?;
         let ring = Arc::new(Keyring::at(&ratchet, now)?);
-        let keys = Self { path: path.to_owned(), state: RwLock::new(State { ratchet, ring, file }) };
-        keys.forget(now)?;
-        Ok(keys)
+        let steady = Mutex::new(Steady { since: Instant::now(), wall: now });
+        Ok(Self { path: path.to_owned(), state: RwLock::new(State { ratchet, ring, file }), steady })
     }
 
     /// The ring at `now`. Turning it on takes some milliseconds, once an epoch.
@@ -81,7 +106,8 @@ impl Keys {
             *state = State { ratchet, ring, file };
         }
         self.ring(now);
-        self.forget(now)
+        let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        if steady.is(now, Instant::now()) { self.forget(now) } else { Ok(()) }
     }
 
     /// Erases drained seeds, on the disk first and then here.
@@ -129,9 +155,9 @@ mod tests {
     fn drained_seeds_leave_the_disk() {
         let (_folder, path) = folder_with_keys();
         let keys = Keys::open(&path, START).unwrap();
-        keys.refresh(START.plus(DAY)).unwrap();
+        keys.forget(START.plus(DAY)).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains(&"07".repeat(32)));
-        keys.refresh(START.plus(2 * DAY)).unwrap();
+        keys.forget(START.plus(2 * DAY)).unwrap();
         assert!(!std::fs::read_to_string(&path).unwrap().contains(&"07".repeat(32)));
         assert_eq!(keyfile::read(&path).unwrap().epoch, 1);
         // A gateway started from the file as it is now publishes the same.
@@ -160,5 +186,30 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(keys.refresh(START).is_err());
         assert_eq!(keys.ring(START).collection(), before);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_erases_nothing() {
+        let (_folder, path) = folder_with_keys();
+        let before = std::fs::read(&path).unwrap();
+        let keys = Keys::open(&path, START).unwrap();
+        keys.refresh(START.plus(30 * DAY)).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        keys.refresh(START).unwrap();
+        assert_eq!(keyfile::read(&path).unwrap().alive(START), [0, 1]);
+    }
+
+    #[test]
+    fn a_clock_is_steady_after_ten_minutes_without_a_jump() {
+        let begin = Instant::now();
+        let mut steady = Steady { since: begin, wall: START };
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        assert!(!steady.is(START.plus(599), after(599)));
+        assert!(steady.is(START.plus(600), after(600)));
+        // Corrected by a minute: still a clock. Ahead by an hour: the wait begins anew.
+        assert!(steady.is(START.plus(760), after(700)));
+        assert!(!steady.is(START.plus(4400), after(800)));
+        assert!(!steady.is(START.plus(4500), after(900)));
+        assert!(steady.is(START.plus(5000), after(1400)));
     }
 }

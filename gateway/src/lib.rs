@@ -41,8 +41,10 @@ pub use keys::KeysFault;
 pub use opener::{OpenError, Opened, ResponseSealer};
 pub use signer::SignError;
 
-/// How often the keys' file is looked at.
-const KEYS_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the keys' file is looked at, and whether a policy is due.
+const KEEP_INTERVAL: Duration = Duration::from_secs(2);
+/// How long to wait after the policy could not be signed.
+const SIGN_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -116,16 +118,17 @@ impl Gateway {
         let Parts { keys, target, publisher, pulling, mut registry } = Parts::open(&config, &environment)?;
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
+        let publisher = Arc::new(publisher);
         let shared = handler::Shared {
             keys: Arc::clone(&keys),
             target,
-            publisher,
+            publisher: Arc::clone(&publisher),
             metrics,
             clock: environment.clock.clone(),
             log: environment.log.clone(),
         };
         let handler = handler::GatewayHandler::new(shared, relays::Relays::new(config.relay_limit));
-        let keeping = Task::new(keep_keys(Arc::clone(&keys), environment.clone()));
+        let keeping = keep(Arc::clone(&keys), publisher, environment.clone());
         let shell = ShellConfig {
             listen: &config.listen,
             admin: &config.admin,
@@ -133,7 +136,7 @@ impl Gateway {
             max_request_bytes: REQUEST_CONTENT,
             log: &environment.log,
             registry,
-            background: std::iter::once(keeping).chain(pulling).collect(),
+            background: std::iter::once(Task::new(keeping)).chain(pulling).collect(),
         };
         let shell = Shell::start(shell, handler).await?;
         let gateway = Self { shell, keys, clock: environment.clock.clone() };
@@ -177,7 +180,9 @@ impl Parts {
         let (rules, resolver, pulling) = answering(&config.resolver, environment, &mut registry)?;
         let target = target::Target { domain: rules.domain.clone(), resolver };
         let publisher = policy::Publisher::new(rules, signer);
-        let bytes = publisher.current(now, &keys.ring(now))?.len();
+        let ring = keys.ring(now);
+        publisher.refresh(now, &ring)?;
+        let bytes = publisher.current(now, &ring).map_or(0, |policy| policy.len());
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
@@ -185,14 +190,21 @@ impl Parts {
     }
 }
 
-/// Takes up a replaced keys' file, and erases what is drained.
-async fn keep_keys(keys: Arc<keys::Keys>, environment: Environment) {
+/// Takes up a replaced keys' file, erases what is drained, and has the policy signed when it is due.
+async fn keep(keys: Arc<keys::Keys>, publisher: Arc<policy::Publisher>, environment: Environment) {
     loop {
-        tokio::time::sleep(KEYS_INTERVAL).await;
-        let (keys, now) = (Arc::clone(&keys), Timestamp::from_unix(environment.clock.now()));
-        let refreshed = tokio::task::spawn_blocking(move || keys.refresh(now)).await;
-        if let Ok(Err(error)) = refreshed {
+        tokio::time::sleep(KEEP_INTERVAL).await;
+        let (keys, publisher) = (Arc::clone(&keys), Arc::clone(&publisher));
+        let now = Timestamp::from_unix(environment.clock.now());
+        let kept =
+            tokio::task::spawn_blocking(move || (keys.refresh(now), publisher.refresh(now, &keys.ring(now))));
+        let Ok((refreshed, signed)) = kept.await else { continue };
+        if let Err(error) = refreshed {
             tracing::error!(%error, "the OHTTP keys stay as they were");
+        }
+        if let Err(error) = signed {
+            tracing::error!(%error, "the policy stays as it was");
+            tokio::time::sleep(SIGN_AGAIN).await;
         }
     }
 }

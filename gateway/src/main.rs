@@ -11,7 +11,10 @@ use std::process::ExitCode;
 
 /// An oblivious gateway: opens sealed requests and has its resolver answer them.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 stopped as told or done, 1 failed, 2 wrong usage or configuration.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 stopped as told or done, 1 failed, 2 wrong usage or configuration."
+)]
 struct Options {
     /// The configuration, a TOML file.
     #[arg(long, value_name = "FILE")]

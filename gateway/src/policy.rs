@@ -11,7 +11,18 @@ use discreet_envelope::padding::{REQUEST_CONTENT, RESPONSE_CONTENT};
 use discreet_protocol::policy::Policy;
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_resolver::rules::Rules;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Why there is no policy to publish.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// It cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The signer has given none for so long that the last one has expired.
+    #[error("the last signed policy has expired; look after the signer")]
+    Expired,
+}
 
 /// Signs and keeps the policy of the moment.
 pub(crate) struct Publisher {
@@ -23,6 +34,7 @@ pub(crate) struct Publisher {
 struct Signed {
     serial: u64,
     void_from: Timestamp,
+    keys: Vec<u8>,
     bytes: Bytes,
 }
 
@@ -31,30 +43,44 @@ impl Publisher {
         Self { rules, signer, latest: Mutex::new(None) }
     }
 
-    /// The policy at `now`, with the keys of `ring`.
+    /// The policy to publish at `now`, with the keys of `ring`. A signer that is a command is not run
+    /// here: until [`Publisher::refresh`] has had its turn, the last policy goes on; its keys drain as
+    /// long.
     ///
     /// # Errors
     ///
-    /// When a new one is due and cannot be signed, and the last one has expired. Until then the last
-    /// one goes on: its keys drain as long.
-    pub(crate) fn current(&self, now: Timestamp, ring: &Keyring) -> Result<Bytes, SignError> {
+    /// When there is none that has not expired.
+    pub(crate) fn current(&self, now: Timestamp, ring: &Keyring) -> Result<Bytes, PublishError> {
+        if self.signer.is_local() {
+            self.refresh(now, ring)?;
+        }
+        let latest = self.latest();
+        let latest = latest.as_ref().filter(|signed| now < signed.void_from);
+        latest.map(|signed| signed.bytes.clone()).ok_or(PublishError::Expired)
+    }
+
+    /// Signs a new policy if one is due.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signed; the last one stays.
+    pub(crate) fn refresh(&self, now: Timestamp, ring: &Keyring) -> Result<(), SignError> {
         let policy = self.policy(now.start_of_day(), ring);
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(signed) = latest.as_ref().filter(|signed| signed.serial == policy.serial) {
-            return Ok(signed.bytes.clone());
+        let is_current = |signed: &Signed| {
+            // A clock that went ahead and came back must not lower a serial that clients have seen.
+            signed.serial >= policy.serial && signed.keys == policy.keys && now < signed.void_from
+        };
+        if self.latest().as_ref().is_some_and(is_current) {
+            return Ok(());
         }
-        match self.signer.sign(&policy) {
-            Ok(bytes) => {
-                let bytes = Bytes::from(bytes);
-                let (serial, void_from) = (policy.serial, policy.not_after);
-                *latest = Some(Signed { serial, void_from, bytes: bytes.clone() });
-                Ok(bytes)
-            }
-            Err(error) => {
-                let last = latest.as_ref().filter(|signed| now < signed.void_from);
-                last.map(|signed| signed.bytes.clone()).ok_or(error)
-            }
-        }
+        let bytes = Bytes::from(self.signer.sign(&policy)?);
+        let (serial, void_from) = (policy.serial, policy.not_after);
+        *self.latest() = Some(Signed { serial, void_from, keys: policy.keys, bytes });
+        Ok(())
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Option<Signed>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn policy(&self, day: Timestamp, ring: &Keyring) -> Policy {
@@ -89,5 +115,51 @@ mod tests {
         assert!(serial(1, day(20_001), 5) > serial(1, day(20_000), 5));
         assert!(serial(1, day(20_000), 6) > serial(1, day(20_000), 5));
         assert!(serial(2, day(20_000), 0) > serial(1, day(30_000), (1 << 31) - 1));
+    }
+
+    fn publisher(signer: Signer) -> Publisher {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.toml");
+        std::fs::write(&path, "domain = \"dp.example\"\noperator = \"Example\"\nedition = 1\n").unwrap();
+        Publisher::new(Rules::load(&path).unwrap(), signer)
+    }
+
+    fn ring(now: Timestamp, fill: u8) -> Keyring {
+        let seed = discreet_serve::secret::Secret32::new([fill; 32]);
+        Keyring::at(&crate::ratchet::Ratchet::new(seed, 0, now.start_of_day(), 7), now).unwrap()
+    }
+
+    fn key() -> discreet_protocol::SigningKey {
+        discreet_protocol::SigningKey::from_bytes(&[5; 32])
+    }
+
+    #[test]
+    fn a_clock_that_went_ahead_and_came_back_lowers_no_serial() {
+        let (publisher, today) = (publisher(Signer::Key(key())), Timestamp::from_unix(20_000 * DAY));
+        let ring = ring(today, 1);
+        let ahead = publisher.current(today.plus(DAY), &ring).unwrap();
+        assert_eq!(publisher.current(today, &ring).unwrap(), ahead);
+        let later = publisher.current(today.plus(2 * DAY), &ring).unwrap();
+        assert_ne!(later, ahead);
+    }
+
+    #[test]
+    fn other_keys_are_published_at_once_whatever_the_serial() {
+        let (publisher, today) = (publisher(Signer::Key(key())), Timestamp::from_unix(20_000 * DAY));
+        let one = publisher.current(today, &ring(today, 1)).unwrap();
+        assert_ne!(publisher.current(today, &ring(today, 2)).unwrap(), one);
+    }
+
+    #[test]
+    fn a_signer_that_fails_leaves_the_last_policy_until_it_expires() {
+        let command = vec!["false".to_owned()];
+        let broken = Signer::Command { command, public: Box::new(key().verifying_key()) };
+        let (mut publisher, today) = (publisher(Signer::Key(key())), Timestamp::from_unix(20_000 * DAY));
+        let ring = ring(today, 1);
+        let last = publisher.current(today, &ring).unwrap();
+        publisher.signer = broken;
+        assert!(publisher.refresh(today.plus(DAY), &ring).is_err());
+        assert_eq!(publisher.current(today.plus(6 * DAY), &ring).unwrap(), last);
+        assert!(matches!(publisher.current(today.plus(7 * DAY), &ring), Err(PublishError::Expired)));
     }
 }

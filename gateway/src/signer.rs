@@ -6,8 +6,12 @@ use discreet_protocol::{SigningKey, VerifyingKey};
 use discreet_serve::secret::{SecretError, read_secret};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+/// How long a command may take.
+const DEADLINE: Duration = Duration::from_secs(10);
 /// More than a signature in hex and a line feed.
 const MAX_OUTPUT: u64 = 256;
 
@@ -25,8 +29,8 @@ pub enum SignError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The command ran and did not sign.
-    #[error("the signer {} gave no signature: it must print 128 hex digits and exit with 0", command.display())]
+    /// The command ran and did not sign, or took too long.
+    #[error("the signer {} gave no signature: it must print 128 hex digits and exit with 0, within 10 s", command.display())]
     Refused {
         /// The command.
         command: PathBuf,
@@ -55,6 +59,11 @@ impl Signer {
         })
     }
 
+    /// Whether signing is arithmetic and nothing else.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Key(_))
+    }
+
     /// The public half, which clients pin.
     pub(crate) fn public(&self) -> VerifyingKey {
         match self {
@@ -67,13 +76,20 @@ impl Signer {
     pub(crate) fn sign<C: Claims>(&self, claims: &C) -> Result<Vec<u8>, SignError> {
         match self {
             Self::Key(key) => Ok(discreet_protocol::statement::sign(claims, key)),
-            Self::Command { command, public } => sign_with(claims, |message| ask(command, public, message)),
+            Self::Command { command, public } => {
+                sign_with(claims, |message| ask(command, public, message, DEADLINE))
+            }
         }
     }
 }
 
 /// The message goes to the command's standard input, the signature comes from its standard output.
-fn ask(command: &[String], public: &VerifyingKey, message: &[u8]) -> Result<[u8; 64], SignError> {
+fn ask(
+    command: &[String],
+    public: &VerifyingKey,
+    message: &[u8],
+    deadline: Duration,
+) -> Result<[u8; 64], SignError> {
     let (program, arguments) =
         command.split_first().map_or(("", &[][..]), |(one, more)| (one.as_str(), more));
     let name = || PathBuf::from(program);
@@ -84,20 +100,35 @@ fn ask(command: &[String], public: &VerifyingKey, message: &[u8]) -> Result<[u8;
         .stdout(Stdio::piped())
         .spawn()
         .map_err(fail)?;
-    if let Some(mut input) = child.stdin.take() {
-        // A command that does not read has no signature to give, which shows below.
-        let _ = input.write_all(message);
+    let output = converse(&mut child, message, deadline);
+    if output.is_none() {
+        // Too late, or no text: whatever it says now, nobody listens.
+        let _ = child.kill();
     }
-    let mut output = String::new();
-    let read = child.stdout.take().map(|out| out.take(MAX_OUTPUT).read_to_string(&mut output));
     let ended = child.wait().map_err(fail)?;
+    let output = output.filter(|_| ended.success()).ok_or_else(|| SignError::Refused { command: name() })?;
     let mut signature = [0; 64];
-    let is_hex = hex::decode_to_slice(output.trim_ascii(), &mut signature).is_ok();
-    if !ended.success() || !is_hex || !matches!(read, Some(Ok(_))) {
-        return Err(SignError::Refused { command: name() });
-    }
+    hex::decode_to_slice(output.trim_ascii(), &mut signature)
+        .map_err(|_| SignError::Refused { command: name() })?;
     let verified = public.verify_strict(message, &signature.into());
     verified.map(|()| signature).map_err(|_| SignError::OtherKey { command: name() })
+}
+
+/// What the command prints until it closes its standard output; `None` after the deadline.
+fn converse(child: &mut Child, message: &[u8], deadline: Duration) -> Option<String> {
+    let (mut input, output) = (child.stdin.take()?, child.stdout.take()?);
+    let message = message.to_vec();
+    let (said, heard) = mpsc::channel();
+    // It ends with the child's streams, which close when the child is killed.
+    std::thread::spawn(move || {
+        // A command that does not read has no signature to give, which shows below.
+        let _ = input.write_all(&message);
+        drop(input);
+        let mut text = String::new();
+        let read = output.take(MAX_OUTPUT).read_to_string(&mut text);
+        let _ = said.send(read.is_ok().then_some(text));
+    });
+    heard.recv_timeout(deadline).ok().flatten()
 }
 
 #[cfg(test)]
@@ -145,5 +176,13 @@ mod tests {
         let command = vec!["/no/such/signer".to_owned()];
         let missing = Signer::Command { command, public: Box::new(key.verifying_key()) };
         assert!(matches!(missing.sign(&status()), Err(SignError::Run { .. })));
+    }
+
+    #[test]
+    fn rejects_a_command_that_hangs() {
+        let key = SigningKey::from_bytes(&[3; 32]);
+        let command = ["sleep", "600"].map(str::to_owned);
+        let late = ask(&command, &key.verifying_key(), b"message", Duration::from_millis(50));
+        assert!(matches!(late, Err(SignError::Refused { .. })));
     }
 }
