@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Writes seeds/ from the examples in DESIGN.md and the vectors in tests/vectors/.
+
+Run it after either has changed; the result is committed."""
+
+import json
+import re
+import shutil
+import struct
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DESIGN = (HERE.parent / "DESIGN.md").read_text()
+SEEDS = HERE / "seeds"
+
+
+def vectors(name):
+    return json.loads((HERE.parent / "tests/vectors" / name).read_text())
+
+
+def example(name):
+    block = re.search(rf"```hex example-{name}\n(.*?)```", DESIGN, re.S).group(1)
+    return bytes.fromhex("".join(line.split("#")[0] for line in block.splitlines()).replace(" ", ""))
+
+
+def seed(target, name, content):
+    folder = SEEDS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def vector(content):
+    """A variable-length vector, RFC 9420 section 2.1.2."""
+    if len(content) < 64:
+        return bytes([len(content)]) + content
+    return struct.pack(">H", 0x4000 | len(content)) + content
+
+
+def configuration(key_id, kem, key, suites):
+    """With its length: RFC 9458 section 3.2."""
+    suites = b"".join(struct.pack(">HH", *suite) for suite in suites)
+    content = struct.pack(">BH", key_id, kem) + key + struct.pack(">H", len(suites)) + suites
+    return struct.pack(">H", len(content)) + content
+
+
+shutil.rmtree(SEEDS, ignore_errors=True)
+
+# The order of the types in fuzz_targets/statement.rs.
+KINDS = ["credential", "status", "revocation", "mapping", "withdrawal", "endorsement", "key-request", "handover"]
+statements = {name: example(name) for name in KINDS}
+for kind, name in enumerate(KINDS):
+    seed("statement", name, bytes([kind]) + statements[name])
+seed("policy", "example", example("policy"))
+seed("relay_answer", "policy", bytes([5]) + example("policy"))
+both = vector(statements["mapping"]) + vector(statements["status"])
+seed("verifiable_mapping", "example", both)
+seed("verifiable_mapping", "without-status", vector(statements["mapping"]) + vector(b""))
+
+# [next: uint, more: bool, statements: [* bstr]]
+page = b"".join(b"\x58" + bytes([len(statements[name])]) + statements[name] for name in ["status", "revocation"])
+seed("feed_page", "two", b"\x83\x19\x01\xf4\xf5\x82" + page)
+seed("feed_page", "empty", bytes.fromhex("8301f480"))
+
+# DESIGN.md, section 3.3.
+phone = bytes.fromhex("0e040c2b313231323535353132313200")
+seed("identifier_request", "phone", phone)
+seed("identifier_request", "email", vector(b"\x03" + vector(b"ann@a.example")) + b"\x00")
+seed("identifier_request", "handle", vector(b"\x01" + vector(b"ann")) + b"\x00")
+tag = vector(struct.pack(">H", 0x8D02) + vector(vector(b"work")))
+seed("identifier_request", "phone-tag", phone[:-1] + tag)
+seed("identifier_request", "unknown-component", phone[:-1] + bytes.fromhex("06800103616263"))
+seed("identifier_request", "claim", vector(b"\x07" + vector(b"name") + vector(b"ann")) + b"\x00")
+uri = b"mimi://b.example/u/alice"
+seed("identifier_response", "not-found", bytes.fromhex("01000000"))
+seed("identifier_response", "one", b"\x00" + vector(vector(uri)) + b"\x00\x00")
+mappings = vector(struct.pack(">H", 0x8D01) + vector(vector(both)))
+seed("identifier_response", "verifiable", b"\x00" + vector(vector(uri)) + b"\x00" + mappings)
+
+messages = [bytes.fromhex(message) for message in vectors("rfc9292-section-5.json")["messages"]]
+for number, message in enumerate(messages):
+    seed("binary_request" if message[0] % 2 == 0 else "binary_response", f"rfc9292-{number}", message)
+ohttp = {name: bytes.fromhex(text) for name, text in vectors("rfc9458-appendix-a.json").items() if name != "source"}
+seed("binary_request", "rfc9458", ohttp["request_bhttp"])
+seed("binary_response", "rfc9458", ohttp["response_bhttp"])
+inner = b"\x00\x04POST\x05https\x0adp.example\x1e/v1/identifierQuery/dp.example\x00" + vector(phone) + b"\x00"
+seed("binary_request", "lookup", inner + bytes(64))
+seed("binary_response", "lookup", b"\x01\x40\xc8\x00\x04\x01\x00\x00\x00\x00" + bytes(64))
+
+# The first byte: as it is, sealed, sealed and bent.
+seed("encapsulated_request", "raw", b"\x00" + ohttp["encapsulated_request"])
+for mode in range(4):
+    seed("encapsulated_request", f"sealed-{mode}", bytes([128 + mode]) + inner)
+    seed("encapsulated_request", f"bent-{mode}", bytes([192 + mode]) + inner)
+for key_id, kem, enc in [(1, 0x647A, 1120), (2, 0x0020, 32)]:
+    head = struct.pack(">BHHH", key_id, kem, 1, 1)
+    seed("encapsulated_request", f"raw-{key_id}", b"\x00" + head + bytes([9]) * (enc + 40))
+
+x25519, x_wing = ohttp["key_config"][3:35], bytes([9]) * 1216
+SUITES = [(1, 1), (1, 3)]
+seed("key_collection", "x25519", configuration(1, 0x20, x25519, SUITES))
+seed("key_collection", "x-wing-first", configuration(1, 0x647A, x_wing, SUITES) + configuration(2, 0x20, x25519, SUITES))
+seed("key_collection", "unknown-kem", configuration(1, 0x30, x25519, SUITES) + configuration(2, 0x20, x25519, [(2, 2), (1, 3)]))
+seed("key_collection", "zero-point", configuration(1, 0x20, bytes(32), SUITES))
+seed("key_collection", "empty", b"")
+
+problem = {"type": "https://iana.org/assignments/http-problem-types#ohttp-key", "title": "no such key", "status": 400}
+seed("relay_answer", "problem", b"\x00" + json.dumps(problem).encode())
+seed("relay_answer", "controls", b"\x08" + json.dumps({"title": "\u001b[2Jgone\r\n\u009b\u00e4"}).encode())
+seed("relay_answer", "page", b"\x03<!doctype html><title>Welcome</title>")
+
+# RFC 9679 section 6, and the public key of RFC 8037 appendix A.2.
+x = "65eda5a12577c2bae829437fe338701a10aaa375e1bb5b5de108de439c08551d"
+y = "1e52ed75701163f7f9e40ddf9f341b3dc9ba860af7e0ca7ca7e9eecd0084d19c"
+ec2 = f"a40102200121 5820{x}22 5820{y}".replace(" ", "")
+seed("presented_key", "ec2", bytes.fromhex(ec2))
+seed("presented_key", "ec2-hex", ec2.encode())
+jwk = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+seed("presented_key", "jwk", json.dumps(jwk).encode())
