@@ -37,9 +37,12 @@ pub struct Identity {
     csi: Csi,
     /// Erased when dropped.
     key: SigningKey,
+    /// The one that has attested the key; the one turned to first, while none has.
     authority: Option<Authority>,
     credential: Option<Vec<u8>>,
     status: Option<Vec<u8>>,
+    /// The one turned to instead, until it has attested the key.
+    next: Option<Authority>,
     pending: Option<PendingEnrolment>,
     /// All serials to come are higher.
     floor: u64,
@@ -127,7 +130,8 @@ impl Identity {
 
     fn with_key(csi: Csi, key: SigningKey) -> Self {
         let tags = BTreeMap::new();
-        Self { csi, key, authority: None, credential: None, status: None, pending: None, floor: 0, tags }
+        let (authority, next) = (None, None);
+        Self { csi, key, authority, credential: None, status: None, next, pending: None, floor: 0, tags }
     }
 
     /// Whose it is.
@@ -140,12 +144,18 @@ impl Identity {
         self.key.verifying_key()
     }
 
-    /// The authority it has turned to.
+    /// The authority of its credential; without one, the authority it has turned to.
     pub fn authority(&self) -> Option<&Authority> {
         self.authority.as_ref()
     }
 
-    /// The enrolment that waits for its proof.
+    /// The authority it has turned to last: the one it enrols at. Another than [`Identity::authority`]
+    /// while that one's credential is there and this one has attested nothing yet.
+    pub fn turned_to(&self) -> Option<&Authority> {
+        self.next.as_ref().or(self.authority.as_ref())
+    }
+
+    /// The enrolment that waits for its proof, at [`Identity::turned_to`].
     pub fn pending(&self) -> Option<&PendingEnrolment> {
         self.pending.as_ref()
     }
@@ -200,25 +210,31 @@ impl Identity {
         }
     }
 
-    /// Turns to an authority.
+    /// Turns to an authority, to enrol there. A credential that another has given stays, and counts,
+    /// until this one has attested the key ([`Identity::accept`]); an enrolment at another is forgotten.
     ///
     /// # Errors
     ///
     /// When it shows another key than before under the same name.
     pub fn set_authority(&mut self, authority: Authority) -> Result<(), CredentialError> {
-        if let Some(known) = &self.authority {
-            if known.name == authority.name && known.key != authority.key {
-                return Err(CredentialError::AuthorityKey);
-            }
-            if known.name != authority.name {
-                (self.credential, self.status, self.pending) = (None, None, None);
-            }
+        let is_other_key = |known: &Authority| known.name == authority.name && known.key != authority.key;
+        if self.authority.as_ref().is_some_and(is_other_key) || self.next.as_ref().is_some_and(is_other_key) {
+            return Err(CredentialError::AuthorityKey);
         }
-        self.authority = Some(authority);
+        if self.turned_to().is_some_and(|known| known.name != authority.name) {
+            self.pending = None;
+        }
+        let is_new = self.authority.as_ref().is_some_and(|known| known.name != authority.name);
+        if is_new && self.credential.is_some() {
+            self.next = Some(authority);
+        } else {
+            (self.authority, self.next) = (Some(authority), None);
+        }
         Ok(())
     }
 
-    /// "Attest my key", for the authority it has turned to.
+    /// "Attest my key". With a ticket or a handover for the authority it has turned to; without, a
+    /// renewal, for the one that has attested it.
     ///
     /// # Errors
     ///
@@ -229,9 +245,11 @@ impl Identity {
         ticket: Option<&Secret32>,
         handover: Option<Vec<u8>>,
     ) -> Result<Vec<u8>, CredentialError> {
+        let is_renewal = ticket.is_none() && handover.is_none();
+        let authority = if is_renewal { self.authority() } else { self.turned_to() };
         let request = KeyRequest {
             csi: self.csi.clone(),
-            authority: self.authority.as_ref().ok_or(CredentialError::NoAuthority)?.name.clone(),
+            authority: authority.ok_or(CredentialError::NoAuthority)?.name.clone(),
             holder: self.holder(),
             challenge,
             ticket: ticket.map(|ticket| *ticket.as_bytes()),
@@ -258,22 +276,26 @@ impl Identity {
         Ok(sign(&handover, &self.key))
     }
 
-    /// Takes in what the authority attests; the enrolment is over then.
+    /// Takes in what an authority attests: the one it has turned to, whose enrolment is over then and
+    /// whose credential takes the place of any other's; or, a renewal, the one whose it has.
     ///
     /// # Errors
     ///
-    /// When it is not the authority's, not about this key and identifier, or does not stand.
+    /// When it is not the authority's, not about this key and identifier, or does not stand. Nothing
+    /// has changed then.
     pub fn accept(
         &mut self,
         credential: Vec<u8>,
         status: Vec<u8>,
         now: Timestamp,
     ) -> Result<(), CredentialError> {
-        let authority = self.authority.as_ref().ok_or(CredentialError::NoAuthority)?;
-        let claims = open::<Credential>(&credential, &authority.key).map_err(CredentialError::Credential)?;
-        if claims.authority != authority.name {
-            return Err(CredentialError::OtherAuthority);
-        }
+        let turned_to = self.turned_to().ok_or(CredentialError::NoAuthority)?;
+        let read = Unverified::<Credential>::read(&credential).map_err(CredentialError::Credential)?;
+        let named = read.into_claims().authority;
+        let known = [Some(turned_to), self.authority()].into_iter().flatten();
+        let by =
+            known.into_iter().find(|known| known.name == named).ok_or(CredentialError::OtherAuthority)?;
+        let claims = open::<Credential>(&credential, &by.key).map_err(CredentialError::Credential)?;
         if claims.holder != self.holder() {
             return Err(CredentialError::OtherKey);
         }
@@ -283,7 +305,7 @@ impl Identity {
         if now >= claims.expires {
             return Err(CredentialError::Expired);
         }
-        let standing = Standing::open(&status, &authority.key).map_err(CredentialError::Status)?;
+        let standing = Standing::open(&status, &by.key).map_err(CredentialError::Status)?;
         match standing {
             Standing::Stands(status) if status.id == claims.id => {}
             Standing::Revoked(revocation) if revocation.id == claims.id => {
@@ -291,7 +313,10 @@ impl Identity {
             }
             _ => return Err(CredentialError::OtherStatus),
         }
-        (self.credential, self.status, self.pending) = (Some(credential), Some(status), None);
+        if by == turned_to {
+            (self.authority, self.next, self.pending) = (Some(by.clone()), None, None);
+        }
+        (self.credential, self.status) = (Some(credential), Some(status));
         Ok(())
     }
 

@@ -5,11 +5,12 @@
 //! the look goes through another relay than the one that published.
 
 use crate::answer::{Answer, FoundMapping, Notice};
-use crate::error::{DirectoryError, Error};
+use crate::error::{DirectoryError, Error, RelayError};
 use crate::identity::{Identity, Published};
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::mapping::Tag;
 use discreet_protocol::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// What an answer about one's own identifier shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,43 @@ pub enum Finding {
     Refused(DirectoryError),
     /// Nothing arrived that could be judged.
     Unknown,
+    /// Nothing has, [`MAX_UNANSWERED`] times in a row, though the policy did.
+    Unanswered,
+}
+
+/// Looks at one tag in a row that may go unanswered before that is an alarm.
+pub const MAX_UNANSWERED: u32 = 5;
+
+/// Counts looks that went unanswered. A directory that answers nobody about one identifier hides it as
+/// well as one that serves nothing for it; one look may fail for any reason, many are no accident.
+#[derive(Clone, Debug, Default)]
+pub struct Unanswered(BTreeMap<Tag, u32>);
+
+impl Unanswered {
+    /// The finding of a look at `tag`, or the alarm if too many before were unknown, too. `error` is why
+    /// nothing arrived: if no relay could be reached, or it was the policy that did not arrive, that
+    /// is no sign of the directory and does not count.
+    pub fn count(&mut self, tag: &Tag, finding: Finding, error: Option<&Error>) -> Finding {
+        if finding != Finding::Unknown {
+            self.0.remove(tag);
+            return finding;
+        }
+        if !error.is_some_and(is_the_directorys) {
+            return finding;
+        }
+        let count = self.0.entry(tag.clone()).or_default();
+        *count += 1;
+        if *count < MAX_UNANSWERED { Finding::Unknown } else { Finding::Unanswered }
+    }
+}
+
+/// Whether a directory could have caused it: everything behind a relay that was reached.
+fn is_the_directorys(error: &Error) -> bool {
+    match error {
+        Error::Relay { error, .. } => !matches!(error, RelayError::Unreachable | RelayError::Untrusted),
+        Error::Gateway(_) | Error::Directory(_) => true,
+        _ => false,
+    }
 }
 
 impl Finding {
@@ -49,6 +87,7 @@ impl Finding {
             Self::Changed => "changed",
             Self::Refused(_) => "refused",
             Self::Unknown => "unknown",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -81,6 +120,11 @@ impl std::fmt::Display for Finding {
                 "what is served about this identity does not verify, so senders refuse it: {reason}"
             ),
             Self::Unknown => f.write_str("nothing arrived that could be judged"),
+            Self::Unanswered => write!(
+                f,
+                "{MAX_UNANSWERED} looks in a row went unanswered, though the provider's policy arrived: \
+                 senders may not find you. Look somebody else up; if that works, ask the discovery provider"
+            ),
         }
     }
 }

@@ -40,8 +40,10 @@ pub use error::AuthorityError;
 use prove::Prove;
 use rules::Refused;
 
-/// For how many seconds an enrolment waits for its proof.
-pub const ENROLMENT_LIFETIME: u64 = DAY;
+/// For how many seconds an enrolment waits for its proof: long enough for a message or a call to the
+/// operator, and short, because anybody may enrol any identifier. Who needs longer gets a ticket of the
+/// backend or of `discreet-provider prove`, which waits for [`TICKET_LIFETIME`].
+pub const ENROLMENT_LIFETIME: u64 = 3600;
 /// For how many seconds a ticket whose proof is there can be redeemed.
 pub const TICKET_LIFETIME: u64 = 7 * DAY;
 

@@ -6,8 +6,8 @@ use super::identity::{as_json, credential};
 use super::wait;
 use clap::{Args, Subcommand};
 use discreet_client::{
-    AuthorityClient, AuthorityError, CredentialError, CredentialState, Identity, IdentityFile, Issued,
-    PendingEnrolment, Secret32, read_ticket,
+    Authority, AuthorityClient, AuthorityError, CredentialError, CredentialState, Identity, IdentityFile,
+    Issued, PendingEnrolment, Secret32, read_ticket,
 };
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,6 +21,9 @@ const MAX_LINE: usize = 200;
 #[derive(Subcommand)]
 pub(crate) enum Credential {
     /// Prove that the identifier is yours, and get a credential. Can be interrupted and run again
+    ///
+    /// A credential that the identity has already, of this authority or another, stays until the new one
+    /// is there. An enrolment that is pending at another authority is forgotten once one has begun here.
     Get(Get),
     /// Get a later credential for the same key; `publish` then renews the mapping
     Renew(Which),
@@ -101,14 +104,9 @@ impl Get {
         if let Some(profile) = &self.profile {
             described.check_policy(&own_client(profile, self.state.as_deref())?.policy().await?)?;
         }
-        file.update(|identity| -> Result<(), Failure> {
-            identity.set_authority(described)?;
-            if self.fresh {
-                identity.set_pending(None);
-            }
-            Ok(())
-        })?;
-        let pending = self.enrolment(&client, &mut file).await?;
+        // Nothing is kept yet: whose URL was mistyped is not to lose what there is.
+        file.identity().clone().set_authority(described.clone())?;
+        let pending = self.enrolment(&client, &mut file, &described).await?;
         if !json && !pending.code.is_empty() {
             eprintln!("code: {}", pending.code);
         }
@@ -118,7 +116,7 @@ impl Get {
         if self.answer_stdin {
             client.answer(&pending.ticket, &line()?).await?;
         }
-        let waited = self.wait(&client, &mut file, &pending.ticket).await;
+        let waited = self.wait(&client, &mut file, &described, &pending.ticket).await;
         if matches!(&waited, Err(Failure::Authority(AuthorityError::Refused { .. }))) && !json {
             eprintln!("discreet: with --fresh the enrolment begins anew");
         }
@@ -130,33 +128,42 @@ impl Get {
         &self,
         client: &AuthorityClient,
         file: &mut IdentityFile,
+        described: &Authority,
     ) -> Result<PendingEnrolment, Failure> {
         if let Some(path) = &self.ticket_file {
             let text = zeroize::Zeroizing::new(read(path)?);
             let ticket = std::str::from_utf8(&text).ok().and_then(read_ticket).ok_or(Failure::Ticket)?;
             return Ok(PendingEnrolment { ticket, code: String::new(), say: String::new() });
         }
-        if let Some(pending) = file.identity().pending() {
+        if let Some(pending) = self.resumed(file.identity(), described) {
             return Ok(pending.clone());
         }
         let pending = client.enrol(file.identity()).await?;
         file.update(|identity| {
+            identity.set_authority(described.clone())?;
             identity.set_pending(Some(pending.clone()));
             Ok::<_, Failure>(())
         })?;
         Ok(pending)
     }
 
+    /// The enrolment that is pending at this authority, unless a fresh one is wanted.
+    fn resumed<'a>(&self, identity: &'a Identity, described: &Authority) -> Option<&'a PendingEnrolment> {
+        let is_here = identity.turned_to().is_some_and(|authority| authority.name == described.name);
+        identity.pending().filter(|_| is_here && !self.fresh)
+    }
+
     async fn wait(
         &self,
         client: &AuthorityClient,
         file: &mut IdentityFile,
+        described: &Authority,
         ticket: &Secret32,
     ) -> Result<(), Failure> {
         let end = Instant::now() + Duration::from_secs(self.wait);
         let _spinner = wait::spinner("waiting for the proof");
         loop {
-            if attest(client, file, Some(ticket), None).await? {
+            if attest(client, file, Some(described), Some(ticket), None).await? {
                 return Ok(());
             }
             let mut jitter = [0];
@@ -170,19 +177,28 @@ impl Get {
     }
 }
 
-/// Has the key attested and keeps the credential; `false` while the proof is pending.
+/// Has the key attested and keeps the credential; `false` while the proof is pending. The authority is
+/// the one `turned_to`, which the file knows with its credential and not before; or, for a renewal, the
+/// one of the credential.
 async fn attest(
     client: &AuthorityClient,
     file: &mut IdentityFile,
+    turned_to: Option<&Authority>,
     ticket: Option<&Secret32>,
     handover: Option<Vec<u8>>,
 ) -> Result<bool, Failure> {
+    let turn = |identity: &mut Identity| turned_to.map_or(Ok(()), |to| identity.set_authority(to.clone()));
     let challenge = client.challenge().await?;
-    let request = file.identity().key_request(challenge, ticket, handover)?;
+    let mut asking = file.identity().clone();
+    turn(&mut asking)?;
+    let request = asking.key_request(challenge, ticket, handover)?;
     match client.attest(request).await? {
         Issued::Pending { .. } => Ok(false),
         Issued::Credential { credential, status } => {
-            file.update(|identity| Ok::<_, Failure>(identity.accept(credential, status, now())?))?;
+            file.update(|identity| -> Result<(), Failure> {
+                turn(identity)?;
+                Ok(identity.accept(credential, status, now())?)
+            })?;
             Ok(true)
         }
     }
@@ -192,7 +208,7 @@ async fn renew(path: &Path) -> Result<IdentityFile, Failure> {
     let mut file = IdentityFile::open(path)?;
     file.identity().credential().ok_or(CredentialError::NoCredential)?;
     let client = known(&mut file).await?;
-    if attest(&client, &mut file, None, None).await? { Ok(file) } else { Err(Failure::NotConfirmed) }
+    if attest(&client, &mut file, None, None, None).await? { Ok(file) } else { Err(Failure::NotConfirmed) }
 }
 
 async fn refresh(path: &Path) -> Result<IdentityFile, Failure> {
@@ -210,8 +226,7 @@ impl Move {
         let client = known(&mut old).await?;
         let described = old.identity().authority().cloned().ok_or(CredentialError::NoAuthority)?;
         let handover = old.identity().handover(new.identity(), now())?;
-        new.update(|identity| Ok::<_, Failure>(identity.set_authority(described)?))?;
-        if attest(&client, &mut new, None, Some(handover)).await? {
+        if attest(&client, &mut new, Some(&described), None, Some(handover)).await? {
             Ok(new)
         } else {
             Err(Failure::NotConfirmed)
@@ -249,3 +264,6 @@ fn report(identity: &Identity, json: bool) -> ExitCode {
         _ => ExitCode::SUCCESS,
     }
 }
+
+#[cfg(test)]
+mod tests;

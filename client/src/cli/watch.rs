@@ -4,7 +4,7 @@ use super::common::{Directory, now};
 use super::failure::{ALARM, Failure};
 use super::wait;
 use clap::Args;
-use discreet_client::{Finding, Identity, IdentityFile, Query, Tag, judge, watch_delay};
+use discreet_client::{Finding, Identity, IdentityFile, Query, Tag, Unanswered, judge, watch_delay};
 use discreet_protocol::identifier::Domain;
 use serde_json::json;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ pub(crate) struct Watch {
     /// Mean of the random time between two looks at one tag
     #[arg(long, value_name = "HOURS", default_value = "24", value_parser = hours)]
     interval: Duration,
-    /// End after so many looks; without it, never
+    /// End after so many looks; without it, never. One that goes unanswered is no alarm; five in a row at
+    /// one tag are, if the provider's policy arrives meanwhile
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
@@ -30,6 +31,7 @@ impl Watch {
     pub(crate) async fn run(&self, json: bool) -> Result<ExitCode, Failure> {
         let client = self.directory.own_client()?;
         let (mut looked, mut judged) = (0, false);
+        let mut unanswered = Unanswered::default();
         loop {
             // Read anew each time: it may have been published from meanwhile.
             let identity = IdentityFile::read(&self.identity)?;
@@ -42,7 +44,9 @@ impl Watch {
             let (finding, error) = match domain {
                 Some(domain) => {
                     let answer = client.lookup_avoiding(query, avoid.as_deref()).await;
-                    (judge(&identity, &tag, &domain, &answer, now()), answer.err())
+                    let finding = judge(&identity, &tag, &domain, &answer, now());
+                    let error = answer.err();
+                    (unanswered.count(&tag, finding, error.as_ref()), error)
                 }
                 None => (Finding::Unknown, policy.err()),
             };

@@ -24,6 +24,9 @@ struct Form {
     authority: Option<AuthorityForm>,
     credential: Option<String>,
     status: Option<String>,
+    /// Only where there is one: so programs from before it read the others' files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<AuthorityForm>,
     pending: Option<PendingForm>,
     floor: u64,
     tags: BTreeMap<String, TagForm>,
@@ -114,6 +117,7 @@ impl Form {
             authority: identity.authority.as_ref().map(AuthorityForm::of),
             credential: identity.credential.as_deref().map(encode),
             status: identity.status.as_deref().map(encode),
+            next: identity.next.as_ref().map(AuthorityForm::of),
             pending: identity.pending.as_ref().map(PendingForm::of),
             floor: identity.floor,
             tags: tags.map(|(tag, tagged)| (tag.as_str().to_owned(), TagForm::of(tagged))).collect(),
@@ -128,6 +132,7 @@ impl Form {
             authority: both(self.authority.map(AuthorityForm::authority))?,
             credential: both(self.credential.as_deref().map(decode))?,
             status: both(self.status.as_deref().map(decode))?,
+            next: both(self.next.map(AuthorityForm::authority))?,
             pending: self.pending.map(PendingForm::pending),
             floor: self.floor,
             tags: tags.collect::<Option<_>>()?,

@@ -202,3 +202,61 @@ fn debug_of_answers_shows_no_key_and_no_statement() {
     let service = Service { uri: reach("mimi://b.example").uri, thumbprint: Some([7; 32]), confirmed: true };
     assert_eq!(format!("{service:?}"), "Service { confirmed: true, .. }");
 }
+
+/// What a look leads to when `answer`, an error, came.
+fn looked(unanswered: &mut Unanswered, name: &str, answer: &Result<Answer, Error>) -> Finding {
+    let finding = judge(&attested(), &tag(name), &domain(), answer, NOW);
+    unanswered.count(&tag(name), finding, answer.as_ref().err())
+}
+
+#[test]
+fn alarm_when_five_looks_in_a_row_went_unanswered() {
+    let relay = |error| Error::Relay { relay: "a.example".to_owned(), error };
+    for error in [
+        DirectoryError::Status(500).into(),
+        GatewayError::Decapsulate.into(),
+        relay(RelayError::Timeout),
+        relay(RelayError::Status { status: 502, title: None }),
+    ] {
+        let (mut unanswered, error) = (Unanswered::default(), Err(error));
+        for look in 1..=4 {
+            assert_eq!(looked(&mut unanswered, "Default", &error), Finding::Unknown, "{look}");
+        }
+        let alarm = looked(&mut unanswered, "Default", &error);
+        assert_eq!(alarm, Finding::Unanswered, "{error:?}");
+        assert!(alarm.is_alarm());
+    }
+}
+
+#[test]
+fn an_answer_in_between_begins_the_count_anew() {
+    let (mut unanswered, error) = (Unanswered::default(), Err(DirectoryError::Status(500).into()));
+    for _ in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(looked(&mut unanswered, "Default", &error), Finding::Unknown);
+        }
+        assert_eq!(unanswered.count(&tag("Default"), Finding::Fine, None), Finding::Fine);
+    }
+}
+
+#[test]
+fn each_tag_is_counted_by_itself() {
+    let (mut unanswered, error) = (Unanswered::default(), Err(DirectoryError::Status(500).into()));
+    for _ in 0..4 {
+        assert_eq!(looked(&mut unanswered, "work", &error), Finding::Unknown);
+        assert_eq!(unanswered.count(&tag("Default"), Finding::Fine, None), Finding::Fine);
+    }
+    assert_eq!(looked(&mut unanswered, "Default", &error), Finding::Unknown);
+    assert_eq!(looked(&mut unanswered, "work", &error), Finding::Unanswered);
+}
+
+#[test]
+fn a_network_that_is_down_is_no_alarm() {
+    let relay = |error| Error::Relay { relay: "a.example".to_owned(), error };
+    for error in [relay(RelayError::Unreachable), relay(RelayError::Untrusted), Error::RelaysDisagree] {
+        let (mut unanswered, error) = (Unanswered::default(), Err(error));
+        for _ in 0..20 {
+            assert_eq!(looked(&mut unanswered, "Default", &error), Finding::Unknown, "{error:?}");
+        }
+    }
+}

@@ -12,10 +12,13 @@ use discreet_protocol::enrolment::Ticket;
 use discreet_protocol::identifier::Csi;
 use discreet_protocol::time::Timestamp;
 
-/// Most people who may wait for a proof at once, since anybody may ask.
+/// Most enrolments that may wait for a proof at once, since anybody may ask. One more, and the oldest is
+/// forgotten: nobody can close the authority to others by enrolling, though a flood that outruns the
+/// people who answer still forgets theirs.
 pub const MAX_WAITING: usize = 10_000;
 /// Most enrolments of one identifier that may wait at once: nobody is to be showered with messages. A
-/// stranger can use them up for a day; whom that must not keep out gets a ticket from the backend.
+/// stranger can use them up for an hour, and so sees whether others enrol the identifier in that hour;
+/// whom that must not keep out gets a ticket from the backend.
 pub const MAX_WAITING_OF_ONE: usize = 4;
 /// Answers a person has, counted before each is looked at.
 pub const MAX_ANSWERS: u32 = 5;
@@ -54,7 +57,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// When the authority does not attest such identifiers, or too many wait already.
+    /// When the authority does not attest such identifiers, or this one is being enrolled too often.
     pub fn enrol(&self, identifier: &str) -> Result<Enrolled, AuthorityError> {
         let csi = self.identifier(identifier)?;
         let (ticket, code, now) = (secrets::ticket()?, secrets::code()?, self.now());
@@ -62,12 +65,13 @@ impl Authority {
         self.database.write(|rows| {
             rows::forget_old(rows, (now.minus(ENROLMENT_LIFETIME), now.minus(TICKET_LIFETIME)))?;
             let (all, of_one) = rows::waiting(rows, &csi)?;
-            match (all < MAX_WAITING, of_one < MAX_WAITING_OF_ONE) {
-                (false, _) => return Ok(Err(AuthorityError::Full)),
-                (true, false) => return Ok(Err(AuthorityError::AlreadyWaiting)),
-                (true, true) => rows::add_enrolment(rows, &hash, &code, &csi, now)?,
+            if of_one >= MAX_WAITING_OF_ONE {
+                return Ok(Err(AuthorityError::AlreadyWaiting));
             }
-            Ok(Ok(()))
+            if all >= MAX_WAITING {
+                rows::forget_oldest(rows, MAX_WAITING - 1)?;
+            }
+            rows::add_enrolment(rows, &hash, &code, &csi, now).map(Ok)
         })??;
         // Outside of the transaction: a message may take its time.
         match self.prover.begin(&csi, &code) {
@@ -102,11 +106,9 @@ impl Authority {
         match judged {
             Answer::Proved => self.prove_waiting(&hash, "", now),
             Answer::Wrong if enrolment.answers + 1 < MAX_ANSWERS => Err(AuthorityError::WrongAnswer),
-            Answer::Wrong => {
-                self.database
-                    .write(|rows| rows::take_enrolment(rows, &hash).map(Ok::<_, AuthorityError>))??;
-                Err(AuthorityError::NoMoreAnswers)
-            }
+            // It stays among the MAX_WAITING_OF_ONE until its hour is over: else wrong answers would buy
+            // further messages.
+            Answer::Wrong => Err(AuthorityError::NoMoreAnswers),
             Answer::NotThisWay => {
                 let reset = |rows: &rusqlite::Transaction<'_>| {
                     rows::set_answers(rows, &hash, enrolment.answers).map(Ok::<_, AuthorityError>)

@@ -40,8 +40,6 @@ pub enum AuthorityError {
     NoHolder,
     /// One identifier is being enrolled too often at once.
     AlreadyWaiting,
-    /// Too many people wait for a proof.
-    Full,
     /// The way of proving cannot be gone now.
     Unavailable,
     /// A rule.
@@ -67,9 +65,7 @@ impl AuthorityError {
                 StatusCode::CONFLICT
             }
             Self::AlreadyWaiting => StatusCode::TOO_MANY_REQUESTS,
-            Self::Full | Self::Unavailable | Self::Database(DatabaseError::Full { .. }) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Unavailable | Self::Database(DatabaseError::Full { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Randomness => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -95,8 +91,7 @@ impl AuthorityError {
             Self::NotThisWay => "no answer is expected here; follow what you were told at the enrolment",
             Self::NoCode => "no enrolment with this code waits for a confirmation",
             Self::NoHolder => "nobody holds this identifier here",
-            Self::AlreadyWaiting => "this identifier is being enrolled too often; finish one or wait a day",
-            Self::Full => "too many people wait for a proof; try again later",
+            Self::AlreadyWaiting => "this identifier is being enrolled too often; finish one or wait an hour",
             Self::Unavailable => "the identifier cannot be proved now; try again later",
             Self::Refused(reason) => reason.sentence(),
             Self::Database(DatabaseError::Full { .. }) => {

@@ -3,6 +3,7 @@
 use super::rows::{self, NewCredential};
 use super::rules::{self, Holder, MAX_CREDENTIALS, Redeemed, Refused};
 use super::{Authority, AuthorityError, TICKET_LIFETIME, secrets};
+use discreet_protocol::VerifyingKey;
 use discreet_protocol::credential::{Credential, Revocation, Status};
 use discreet_protocol::enrolment::{Handover, KeyRequest, Ticket};
 use discreet_protocol::identifier::Csi;
@@ -80,6 +81,8 @@ impl Authority {
         Ok(if waits { Ok(Issued::Pending) } else { Err(AuthorityError::NoTicket) })
     }
 
+    /// A request without a ticket. Who is neither the holder nor brings the holder's word learns nothing:
+    /// neither by the answer nor by obviously other work.
     fn without_proof(
         &self,
         rows: &Connection,
@@ -88,20 +91,27 @@ impl Authority {
         now: Timestamp,
     ) -> Decided<Issued> {
         let KeyRequest { csi, holder: key, .. } = request;
+        let before = rows::holder(rows, csi)?;
+        let recorded = before.map_or_else(|| self.nobodys_key(), |holder| holder.key);
+        // Of the key that holds it already, a handover asks again because the answer was lost.
+        let word = match handover {
+            Some(handover) if recorded != *key => open::<Handover>(handover, &recorded).ok(),
+            _ => None,
+        };
+        let before = match rules::entitled(before.as_ref(), *key, word.is_some()) {
+            Ok(before) => before,
+            Err(reason) => return Ok(Err(reason.into())),
+        };
         if rows::count(rows, csi, now)? >= MAX_CREDENTIALS {
             return Ok(Err(Refused::TooMany.into()));
         }
-        let before = rows::holder(rows, csi)?;
-        let holder = match (handover, before) {
-            // Of the key that holds it already, a handover asks again because the answer was lost.
-            (Some(handover), Some(before)) if before.key != *key => {
-                let stands = rows::latest(rows, csi, &before.key, now)?.is_some();
+        let stands = rows::latest(rows, csi, &before.key, now)?.is_some();
+        let holder = match word {
+            None => rules::renewal(before, stands),
+            Some(word) => {
                 let former = rows::was_revoked(rows, csi, key)?;
-                self.word_of(&before, handover, request, now)
-                    .and_then(|()| rules::handover(&before, *key, (stands, former), now))
-            }
-            (_, before) => {
-                rules::renewal(before.as_ref(), *key, rows::latest(rows, csi, key, now)?.is_some())
+                self.fits(&word, request, now)
+                    .and_then(|()| rules::handover(before, *key, (stands, former), now))
             }
         };
         match holder {
@@ -110,15 +120,15 @@ impl Authority {
         }
     }
 
-    /// Whether `handover` is the holder's word for the key of this request.
-    fn word_of(
-        &self,
-        holder: &Holder,
-        handover: &[u8],
-        request: &KeyRequest,
-        now: Timestamp,
-    ) -> Result<(), Refused> {
-        let word: Handover = open(handover, &holder.key).map_err(|_| Refused::HandoverSignature)?;
+    /// What handovers are verified under where nobody holds the identifier: a key that signs none, read
+    /// like a holder's, so that as much is done as where somebody does.
+    fn nobodys_key(&self) -> VerifyingKey {
+        let key = self.key();
+        VerifyingKey::from_bytes(&key.to_bytes()).unwrap_or(key)
+    }
+
+    /// Whether the holder's `word` is for the key of this request.
+    fn fits(&self, word: &Handover, request: &KeyRequest, now: Timestamp) -> Result<(), Refused> {
         let fits = word.csi == request.csi && word.authority == self.name && word.successor == request.holder;
         match (fits, now < word.expires) {
             (false, _) => Err(Refused::HandoverMismatch),

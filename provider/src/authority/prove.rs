@@ -8,7 +8,8 @@ use discreet_protocol::identifier::Csi;
 /// Both methods may take their time (a message to be sent); they run where blocking is allowed.
 /// Neither may write the identifier or the code anywhere but where they are meant to go.
 pub trait Prove: Send + Sync {
-    /// A person says that `csi` is theirs.
+    /// A person says that `csi` is theirs. Anybody may say so of any identifier, four times an hour, and
+    /// oftener amid a flood of others: a way that sends messages bounds by itself what one number gets.
     ///
     /// # Errors
     ///
@@ -49,7 +50,8 @@ pub struct Operator;
 
 impl Prove for Operator {
     fn begin(&self, _: &Csi, _: &str) -> Result<Begun, Unavailable> {
-        let say = "Tell the operator this code, and how they can see that the identifier is yours.";
+        let say =
+            "Tell the operator this code within an hour, and how they can see that the identifier is yours.";
         Ok(Begun { say: say.to_owned(), show_code: true })
     }
 

@@ -73,11 +73,16 @@ pub(crate) fn put_holder(connection: &Connection, csi: &Csi, holder: &Holder) ->
     Ok(())
 }
 
-/// The next number of the feed.
-pub(crate) fn next_in_feed(connection: &Connection) -> rusqlite::Result<i64> {
+/// The next number of the feed: one more than the last, but at least the time in seconds times 2^20.
+///
+/// So a number tells nobody more than the statement's own time, and a database that was restored from
+/// a backup goes on above all numbers it had given out before: readers that were further than the
+/// backup miss nothing. It needs a clock that is not set back, and fewer than a million statements in a
+/// second on average. Seconds reach 2^43 before the number does not fit.
+fn next_in_feed(connection: &Connection, at: Timestamp) -> rusqlite::Result<i64> {
     connection
-        .prepare_cached("UPDATE feed SET last = last + 1 RETURNING last")?
-        .query_row([], |row| row.get(0))
+        .prepare_cached("UPDATE feed SET last = max(last + 1, ?1) RETURNING last")?
+        .query_row([sql(at).saturating_mul(1 << 20)], |row| row.get(0))
 }
 
 /// The last number of the feed.
@@ -90,8 +95,8 @@ pub(crate) fn add_credential(connection: &Connection, new: &NewCredential<'_>) -
     let sql_text = "INSERT INTO credentials
         (cti, csi, key, expires, revoked, statement, standing, at, seq)
         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)";
-    let seq = next_in_feed(connection)?;
     let NewCredential { id, csi, key, expires, statement, standing, at } = new;
+    let seq = next_in_feed(connection, *at)?;
     let (expires, at) = (sql(*expires), sql(*at));
     let values = params![id, csi.uri(), key.to_bytes(), expires, statement, standing, at, seq];
     connection.prepare_cached(sql_text)?.execute(values)?;
@@ -159,7 +164,7 @@ pub(crate) fn restate(
 ) -> rusqlite::Result<bool> {
     let sql_text = "UPDATE credentials SET standing = ?1, at = ?2, revoked = ?3, seq = ?4
         WHERE number = ?5 AND at = ?6 AND revoked = 0";
-    let seq = next_in_feed(connection)?;
+    let seq = next_in_feed(connection, at)?;
     let values = params![statement, sql(at), revoked, seq, old.number, sql(old.at)];
     Ok(connection.prepare_cached(sql_text)?.execute(values)? == 1)
 }
@@ -263,6 +268,14 @@ fn enrolment_of(row: &Row<'_>) -> rusqlite::Result<Enrolment> {
 /// Sets the number of answers an enrolment has had.
 pub(crate) fn set_answers(connection: &Connection, ticket: &[u8; 32], answers: u32) -> rusqlite::Result<()> {
     connection.execute("UPDATE enrolments SET answers = ?2 WHERE ticket = ?1", params![ticket, answers])?;
+    Ok(())
+}
+
+/// Forgets all enrolments but the `keep` latest.
+pub(crate) fn forget_oldest(connection: &Connection, keep: usize) -> rusqlite::Result<()> {
+    let sql_text = "DELETE FROM enrolments WHERE ticket IN
+        (SELECT ticket FROM enrolments ORDER BY since DESC, ticket LIMIT -1 OFFSET ?1)";
+    connection.execute(sql_text, [i64::try_from(keep).unwrap_or(i64::MAX)])?;
     Ok(())
 }
 

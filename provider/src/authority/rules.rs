@@ -10,6 +10,9 @@
 //! | a ticket, and another key holds it | [`lost_key`] | the proof's | the proof's |
 //! | nothing | [`renewal`] | stays | stays |
 //! | the holder's word for it | [`handover`] | now: the holder's word is the proof | stays |
+//!
+//! Without a ticket only the holder's key is told more than "no", or who brings the holder's word
+//! ([`entitled`]): anybody may ask about any identifier, and nobody is to learn so who holds one.
 
 use discreet_protocol::VerifyingKey;
 use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
@@ -31,10 +34,8 @@ pub struct Holder {
 /// Why a key gets no credential. The sentences go to whoever asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Nobody has proved this identifier.
-    NoProof,
-    /// Another key has been attested.
-    OtherKey,
+    /// Neither the holder's key nor one the holder's word is for. Nobody else is told more.
+    NotHolder,
     /// The operator has revoked it.
     Revoked,
     /// No credential of this key stands any more.
@@ -45,8 +46,6 @@ pub enum Refused {
     Future,
     /// A ticket is good for one key.
     Spent,
-    /// The handover is not the holder's word.
-    HandoverSignature,
     /// The handover names something else than the request.
     HandoverMismatch,
     /// The handover is too old.
@@ -63,14 +62,12 @@ impl Refused {
     /// What happened, and what to do.
     pub fn sentence(&self) -> &'static str {
         match self {
-            Self::NoProof => "nobody has proved this identifier here; enrol first",
-            Self::OtherKey => "another key holds this identifier; prove the identifier anew",
+            Self::NotHolder => "this key has no credential for the identifier here; enrol",
             Self::Revoked => "the credentials of this identifier were revoked; prove the identifier anew",
             Self::Lapsed => "this key's last credential has expired; prove the identifier anew",
             Self::NotLater => "the identifier was proved as late or later before; prove it anew",
             Self::Future => "the proof is from the future; check the clock of whoever reported it",
             Self::Spent => "the ticket was redeemed before; prove the identifier anew",
-            Self::HandoverSignature => "the handover is not signed by the key that holds the identifier",
             Self::HandoverMismatch => "the handover is for another identifier, authority or key",
             Self::HandoverExpired => "the handover has expired; have the old key sign another",
             Self::FormerKey => "this key held the identifier before and was replaced; use a new key",
@@ -161,12 +158,15 @@ pub fn after_revocation(holder: &Holder, key: VerifyingKey, proved_at: Timestamp
     Ok(first_proof(key, proved_at))
 }
 
-/// `key` asks without a proof. `stands`: whether one of its credentials has not expired.
-pub fn renewal(holder: Option<&Holder>, key: VerifyingKey, stands: bool) -> Result<Holder, Refused> {
-    let holder = holder.ok_or(Refused::NoProof)?;
-    if holder.key != key {
-        return Err(Refused::OtherKey);
-    }
+/// `key` asks without a ticket: it must be the holder's, or bring a handover that the holder has signed
+/// (`has_word`). One refusal for everybody else, before any other rule is asked: whether nobody holds
+/// the identifier, another key does, or none any more.
+pub fn entitled(holder: Option<&Holder>, key: VerifyingKey, has_word: bool) -> Result<&Holder, Refused> {
+    holder.filter(|holder| holder.key == key || has_word).ok_or(Refused::NotHolder)
+}
+
+/// The holder asks again. `stands`: whether one of its credentials has not expired.
+pub fn renewal(holder: &Holder, stands: bool) -> Result<Holder, Refused> {
     standing(holder, stands)?;
     Ok(*holder)
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 /// No I, L, O, U, 0 or 1: they are taken for each other when read aloud or off a screen.
 const ALPHABET: &[u8; 30] = b"ABCDEFGHJKMNPQRSTVWXYZ23456789";
-/// Letters of a code, without the hyphen: 39 bits, for at most five answers within a day.
+/// Letters of a code, without the hyphen: 39 bits, for at most five answers within an hour.
 const CODE_LENGTH: usize = 8;
 
 /// The system has no randomness.

@@ -1,7 +1,8 @@
 //! Signing statuses in bulk, and the feed that resolvers pull.
 //!
 //! A status that is signed anew takes the place of the older one and goes to the end of the feed.
-//! So the feed is never longer than there are credentials, and whoever follows it misses nothing.
+//! So the feed is never longer than there are credentials, and whoever follows it misses nothing. Its
+//! numbers follow the clock, so that they do not go back with a database restored from a backup.
 
 use super::rows::{self, Standing};
 use super::{Authority, AuthorityError, DatabaseError, ENROLMENT_LIFETIME, TICKET_LIFETIME};
@@ -69,8 +70,8 @@ impl Authority {
     pub fn page(&self, after: u64) -> Result<Page, AuthorityError> {
         let now = self.now();
         let (after, entries) = self.database.read(|rows| {
-            // Further than we ever were: this database was restored from a backup. From the beginning,
-            // so that what was signed since is not passed over.
+            // Further than we ever were: this database was restored from a backup, and nothing was signed
+            // since. From the beginning, so that the reader goes on from here.
             let after = if after > rows::last_in_feed(rows)? { 0 } else { after };
             Ok((after, rows::feed(rows, after, now, MAX_PAGE + 1)?))
         })?;

@@ -52,18 +52,18 @@ async fn the_feed_is_paged_in_the_order_signed() {
     let (all, _) = setup.feed(0).await;
     assert_eq!((all.len(), ids(&all).len()), (5000, 5000));
 
-    // What is new comes at the end, once.
+    // What is new comes at the end, once: at 1,800,000,000 seconds times 1,048,576.
     let credential = setup.credential(NUMBER, &person(1)).await;
     let (new, after) = setup.feed(after).await;
-    assert_eq!((new.len(), *new[0].id(), after), (1, credential.id, 5001));
+    assert_eq!((new.len(), *new[0].id(), after), (1, credential.id, 1_887_436_800_000_000));
     setup.operate("/v1/revocations", &json!({"identifier": NUMBER})).await;
     let (new, after) = setup.feed(after).await;
     assert!(matches!(&new[..], [Standing::Revoked(revocation)] if revocation.id == credential.id));
-    assert_eq!(after, 5002);
+    assert_eq!(after, 1_887_436_800_000_001);
     assert_eq!(setup.feed(0).await.0.len(), 5001, "one entry for each credential");
 
     // A resolver that was further than this authority ever was begins anew.
-    assert_eq!(setup.feed(9_999_999).await.0.len(), 5001);
+    assert_eq!(setup.feed(9_999_999_999_999_999).await.0.len(), 5001);
     // Expired credentials are not fed.
     setup.clock.advance(101 * 86_400);
     assert_eq!(setup.feed(0).await.0.len(), 1);
@@ -146,4 +146,56 @@ async fn a_restart_keeps_everything_but_challenges() {
     assert_eq!(refusal(&setup.issue(&stale, &person(1)).await).0, 403);
     setup.issued(&setup.renew(NUMBER, &person(1)).await);
     assert_eq!(refusal(&setup.renew(NUMBER, &person(2)).await).0, 409);
+}
+
+/// Stops the provider, puts the copy of its database back, and starts it.
+async fn restore(setup: Setup, copy: &str) -> Setup {
+    let now = setup.clock.now();
+    setup.provider.shutdown();
+    setup.provider.join().await.unwrap();
+    for gone in ["authority.db-wal", "authority.db-shm"] {
+        let _ = std::fs::remove_file(setup.files.path(gone));
+    }
+    std::fs::copy(setup.files.path(copy), setup.files.path("authority.db")).unwrap();
+    let setup = Setup::start(setup.files, Arc::new(Operator)).await;
+    setup.clock.set(now);
+    setup
+}
+
+#[tokio::test]
+async fn after_a_restore_readers_with_an_old_position_miss_nothing() {
+    let setup = Setup::new().await;
+    let first = setup.credential(NUMBER, &person(1)).await;
+    let copy = setup.files.path("copy.db");
+    let connection = Connection::open(setup.files.path("authority.db")).unwrap();
+    connection.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    drop(connection);
+    // Signed after the backup, and read.
+    setup.clock.advance(10);
+    setup.credential("tel:+14155550177", &person(2)).await;
+    setup.issued(&setup.renew(NUMBER, &person(1)).await);
+    let (all, position) = setup.feed(0).await;
+    assert_eq!(all.len(), 3);
+
+    setup.clock.advance(10);
+    let setup = restore(setup, "copy.db").await;
+    // Nothing was signed since: from the beginning.
+    assert_eq!(ids(&setup.feed(position).await.0), BTreeSet::from([first.id]));
+    // As many as were lost are signed: under numbers of their own.
+    let second = setup.credential("tel:+14155550188", &person(3)).await;
+    setup.operate("/v1/revocations", &json!({"identifier": NUMBER})).await;
+    let (new, _) = setup.feed(position).await;
+    assert_eq!((new.len(), ids(&new)), (2, BTreeSet::from([first.id, second.id])));
+    assert!(matches!(&new[1], Standing::Revoked(revocation) if revocation.id == first.id));
+}
+
+#[tokio::test]
+async fn the_feed_goes_on_when_the_clock_is_set_back() {
+    let setup = Setup::new().await;
+    setup.credential(NUMBER, &person(1)).await;
+    let (_, position) = setup.feed(0).await;
+    setup.clock.set(NOW - 100);
+    let credential = setup.credential("tel:+14155550177", &person(2)).await;
+    let (new, next) = setup.feed(position).await;
+    assert_eq!((ids(&new), next), (BTreeSet::from([credential.id]), position + 1));
 }

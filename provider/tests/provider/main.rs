@@ -13,4 +13,5 @@ mod flow;
 mod http_refusals;
 mod operator;
 mod proving;
+mod strangers;
 mod support;

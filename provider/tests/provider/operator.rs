@@ -37,7 +37,7 @@ async fn the_operator_sees_who_waits() {
         || Request::get("/v1/enrolments").header("authorization", &authorization).body(Bytes::new()).unwrap();
     let pending = setup.send(request()).await;
     assert_eq!(body(&pending), json!([{"code": enrolled["code"], "identifier": NUMBER, "since": NOW}]));
-    setup.clock.advance(86_400);
+    setup.clock.advance(3600);
     assert_eq!(body(&setup.send(request()).await), json!([]));
     let late = json!({"code": enrolled["code"], "account": "ann"});
     let answer = refusal(&setup.operate("/v1/confirmations", &late).await);

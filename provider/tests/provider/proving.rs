@@ -1,8 +1,9 @@
 //! A second way to prove: the code goes somewhere, and comes back as an answer.
 
-use crate::support::{Files, NUMBER, Setup, body, decode, person, refusal};
+use crate::support::{Files, NOW, NUMBER, Setup, body, decode, person, refusal};
 use discreet_protocol::identifier::Csi;
 use discreet_provider::authority::prove::{Answer, Begun, Prove, Unavailable};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -60,10 +61,10 @@ async fn rejects_a_sixth_answer() {
 }
 
 #[tokio::test]
-async fn rejects_an_answer_after_a_day() {
+async fn rejects_an_answer_after_an_hour() {
     let (setup, message, enrolled) = enrolled().await;
     let (_, code) = message.0.lock().unwrap().pop().unwrap();
-    setup.clock.advance(86_400);
+    setup.clock.advance(3600);
     let answer = json!({"ticket": enrolled["ticket"], "answer": code});
     assert_eq!(refusal(&setup.post("/v1/enrolments/answer", &answer).await).0, 409);
 }
@@ -103,6 +104,67 @@ async fn rejects_a_fifth_enrolment_of_one_identifier_at_once() {
     assert_eq!(refusal(&setup.post("/v1/enrolments", &json!({"identifier": NUMBER})).await).0, 429);
     let other = json!({"identifier": "tel:+14155550177"});
     assert_eq!(setup.post("/v1/enrolments", &other).await.status(), 200);
-    setup.clock.advance(86_400);
+    setup.clock.advance(3599);
+    assert_eq!(refusal(&setup.post("/v1/enrolments", &json!({"identifier": NUMBER})).await).0, 429);
+    setup.clock.advance(1);
     assert_eq!(setup.post("/v1/enrolments", &json!({"identifier": NUMBER})).await.status(), 200);
+}
+
+#[tokio::test]
+async fn wrong_answers_do_not_buy_another_message() {
+    let (setup, message, enrolled) = enrolled().await;
+    let mut ticket = enrolled["ticket"].clone();
+    for begun in 1..=4 {
+        for _ in 0..5 {
+            setup.post("/v1/enrolments/answer", &json!({"ticket": ticket, "answer": "wrong"})).await;
+        }
+        let next = setup.post("/v1/enrolments", &json!({"identifier": NUMBER})).await;
+        assert_eq!(next.status(), if begun < 4 { 200 } else { 429 });
+        ticket = body(&next)["ticket"].clone();
+    }
+    assert_eq!(message.0.lock().unwrap().len(), 4);
+}
+
+/// Of all enrolments that wait: how many there are.
+fn waiting(connection: &Connection) -> i64 {
+    connection.query_row("SELECT count(*) FROM enrolments", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn when_too_many_wait_the_oldest_is_forgotten_and_nobody_refused() {
+    let setup = Setup::new().await;
+    let enrol = async |csi: &str| {
+        let answer = setup.post("/v1/enrolments", &json!({"identifier": csi})).await;
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        decode(&body(&answer)["ticket"]).try_into().unwrap()
+    };
+    let oldest = enrol(NUMBER).await;
+    setup.clock.advance(1);
+    let second = enrol("tel:+14155550177").await;
+    setup.clock.advance(1);
+    let connection = Connection::open(setup.files.path("authority.db")).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let strangers = "WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 9998)
+        INSERT INTO enrolments SELECT randomblob(32), 'code ' || n, 'tel:+1212' || n, ?1, 0 FROM n";
+    connection.execute(strangers, [NOW as i64 + 2]).unwrap();
+    assert_eq!(waiting(&connection), 10_000);
+
+    let latest = enrol("tel:+14155550188").await;
+    assert_eq!(waiting(&connection), 10_000, "the bound holds");
+    assert_eq!(setup.redeem(NUMBER, &person(1), oldest).await.status(), 409);
+    assert_eq!(setup.redeem("tel:+14155550177", &person(2), second).await.status(), 202);
+    assert_eq!(setup.redeem("tel:+14155550188", &person(3), latest).await.status(), 202);
+}
+
+#[tokio::test]
+async fn rejects_a_fifth_enrolment_without_forgetting_anybody() {
+    let setup = Setup::new().await;
+    let connection = Connection::open(setup.files.path("authority.db")).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let strangers = "WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+        INSERT INTO enrolments SELECT randomblob(32), 'code ' || n, iif(n < 5, ?2, 'tel:+1212' || n), ?1, 0
+        FROM n";
+    connection.execute(strangers, rusqlite::params![NOW as i64, NUMBER]).unwrap();
+    assert_eq!(refusal(&setup.post("/v1/enrolments", &json!({"identifier": NUMBER})).await).0, 429);
+    assert_eq!(waiting(&connection), 10_000);
 }

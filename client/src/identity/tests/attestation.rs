@@ -83,12 +83,102 @@ fn rejects_an_authority_that_changed_its_key() {
     assert_eq!(identity.set_authority(changed), Err(CredentialError::AuthorityKey));
 }
 
-#[test]
-fn turning_to_another_authority_drops_what_the_first_said() {
-    let mut identity = attested();
+fn other_authority() -> Authority {
     let name = discreet_protocol::identifier::Domain::new("other.example").unwrap();
-    identity.set_authority(Authority { name, ..authority() }).unwrap();
-    assert_eq!(identity.credential_state(NOW), CredentialState::None);
+    Authority { name, key: service_key().verifying_key(), ..authority() }
+}
+
+/// Attested by the first authority, and waiting for a proof at another.
+fn turning() -> Identity {
+    let mut identity = attested();
+    identity.set_authority(other_authority()).unwrap();
+    let ticket = Secret32::new([8; 32]);
+    identity.set_pending(Some(PendingEnrolment { ticket, code: "M9XK-2QF7".into(), say: "write us".into() }));
+    identity
+}
+
+/// What the other authority attests.
+fn others(identity: &Identity, number: u8) -> (Vec<u8>, Vec<u8>) {
+    let claims = Credential { authority: other_authority().name, ..credential(identity, number) };
+    let status = discreet_protocol::credential::Status { id: [number; 16], at: NOW };
+    (sign(&claims, &service_key()), sign(&status, &service_key()))
+}
+
+#[test]
+fn the_first_authority_and_its_credential_stay_until_another_has_attested_the_key() {
+    let mut identity = turning();
+    assert_eq!(identity.credential_state(NOW), CredentialState::Stands);
+    assert_eq!(identity.credential().unwrap().authority, authority().name);
+    assert!(identity.authority() == Some(&authority()) && identity.turned_to() == Some(&other_authority()));
+    // It is published with, and its status goes on.
+    publish(&mut identity, &tagged("Default"));
+    identity.accept_status(status(1, NOW.plus(5))).unwrap();
+
+    let (credential, status) = others(&identity, 2);
+    identity.accept(credential, status, NOW).unwrap();
+    assert_eq!(identity.credential().unwrap().authority, other_authority().name);
+    assert_eq!(identity.credential_state(NOW), CredentialState::Stands);
+    assert!(identity.authority() == Some(&other_authority()) && identity.pending().is_none());
+    assert!(identity.turned_to() == Some(&other_authority()));
+}
+
+#[test]
+fn what_another_authority_cannot_show_changes_nothing() {
+    let mut identity = turning();
+    let before = identity.to_bytes();
+    let (credential, good) = others(&identity, 2);
+    // Signed by the first authority in the other's name; the other's, with the first one's status.
+    let claims = open::<Credential>(&credential, &service_key().verifying_key()).unwrap();
+    let forged = identity.accept(sign(&claims, &authority_key()), good, NOW).unwrap_err();
+    assert_eq!(forged, CredentialError::Credential(StatementError::Signature));
+    let mixed = identity.accept(credential, status(2, NOW), NOW).unwrap_err();
+    assert_eq!(mixed, CredentialError::Status(StatementError::Signature));
+    assert_eq!(identity.to_bytes(), before);
+}
+
+#[test]
+fn a_renewal_goes_to_the_authority_of_the_credential() {
+    let mut identity = turning();
+    let asked = |identity: &Identity, ticket| {
+        let request = identity.key_request(vec![5; 40], ticket, None).unwrap();
+        KeyRequest::open(&request).unwrap().authority
+    };
+    assert_eq!(asked(&identity, None), authority().name);
+    assert_eq!(asked(&identity, Some(&Secret32::new([8; 32]))), other_authority().name);
+    let renewed = credential(&identity, 3);
+    identity.accept(sign(&renewed, &authority_key()), status(3, NOW), NOW).unwrap();
+    assert_eq!(identity.credential(), Some(renewed));
+    // The enrolment at the other goes on.
+    assert!(identity.pending().is_some() && identity.turned_to() == Some(&other_authority()));
+}
+
+#[test]
+fn turning_back_forgets_the_other_authority() {
+    let mut identity = turning();
+    identity.set_authority(authority()).unwrap();
+    assert!(identity.pending().is_none() && identity.turned_to() == Some(&authority()));
+    assert_eq!(identity.credential_state(NOW), CredentialState::Stands);
+    let (credential, status) = others(&identity, 2);
+    assert_eq!(identity.accept(credential, status, NOW), Err(CredentialError::OtherAuthority));
+}
+
+#[test]
+fn rejects_another_key_of_an_authority_it_is_turning_to() {
+    let mut identity = turning();
+    for known in [authority(), other_authority()] {
+        let changed = Authority { key: crate::testing::directory_key().verifying_key(), ..known };
+        assert_eq!(identity.set_authority(changed), Err(CredentialError::AuthorityKey));
+    }
+    assert!(identity.pending().is_some());
+}
+
+#[test]
+fn an_authority_it_is_turning_to_is_kept_in_the_file() {
+    let identity = turning();
+    let again = Identity::from_bytes(&identity.to_bytes()).unwrap();
+    assert_eq!(again.to_bytes(), identity.to_bytes());
+    assert!(again.turned_to() == Some(&other_authority()) && again.authority() == Some(&authority()));
+    assert_eq!(again.pending().unwrap().code, "M9XK-2QF7");
 }
 
 #[test]

@@ -88,26 +88,31 @@ fn after_a_revocation_only_a_later_proof_counts() {
     // The last proof was ahead of our clock when it was revoked.
     let ahead = Holder { proved_at: at(20), void_since: Some(at(0)), ..holder() };
     assert_eq!(times(redeem(Some(&ahead), &proof(20), key(2), at(0))), Err(Refused::NotLater));
-    assert_eq!(renewal(Some(&void), key(1), true), Err(Refused::Revoked));
+    assert_eq!(renewal(&void, true), Err(Refused::Revoked));
     assert_eq!(handover(&void, key(2), (true, false), at(0)), Err(Refused::Revoked));
 }
 
 #[test]
 fn a_renewal_copies_both_times() {
-    assert_eq!(renewal(Some(&holder()), key(1), true), Ok(holder()));
+    assert_eq!(renewal(&holder(), true), Ok(holder()));
+    assert_eq!(renewal(&holder(), false), Err(Refused::Lapsed));
 }
 
 #[test]
 fn rejects_renewals_by_anybody_but_the_holder() {
-    for (holder, asking, stands, expected) in [
-        (None, 1, false, Refused::NoProof),
-        (Some(holder()), 2, true, Refused::OtherKey),
-        (Some(holder()), 1, false, Refused::Lapsed),
-        // The previous holder of a reassigned number.
-        (Some(lost_key(&holder(), key(2), at(-1)).unwrap()), 1, true, Refused::OtherKey),
-    ] {
-        assert_eq!(renewal(holder.as_ref(), key(asking), stands), Err(expected));
+    let void = Holder { void_since: Some(at(-50)), ..holder() };
+    // The previous holder of a reassigned number.
+    let reassigned = lost_key(&holder(), key(2), at(-1)).unwrap();
+    for (holder, asking) in [(None, 1), (Some(holder()), 2), (Some(void), 2), (Some(reassigned), 1)] {
+        assert_eq!(entitled(holder.as_ref(), key(asking), false), Err(Refused::NotHolder));
     }
+    assert_eq!(entitled(Some(&holder()), key(1), false), Ok(&holder()));
+}
+
+#[test]
+fn the_holders_word_counts_where_there_is_a_holder() {
+    assert_eq!(entitled(Some(&holder()), key(2), true), Ok(&holder()));
+    assert_eq!(entitled(None, key(2), true), Err(Refused::NotHolder));
 }
 
 #[test]
