@@ -9,6 +9,7 @@ mod failure;
 mod identity;
 mod lookup;
 mod output;
+mod probe;
 mod publish;
 mod show;
 mod verify;
@@ -27,7 +28,8 @@ const EXIT_CODES: &str = "Exit codes:
   4  refused: an answer does not verify, or the directory or the authority does not take in what was sent
   5  this machine's profile, identity, state or clock cannot be used
   6  watch, show: what is served about you is not what you published
-  7  verify-key: the key is not the one the holder named, or none was named";
+  7  verify-key: the key is not the one the holder named, or none was named
+  8  probe: through some relay a stage failed";
 
 /// Find where a person can be reached, and say where you can be, without any server learning who
 /// asked.
@@ -36,14 +38,14 @@ const EXIT_CODES: &str = "Exit codes:
 pub(crate) struct Command {
     #[command(subcommand)]
     action: Action,
-    /// Print JSON instead of text: one object, for watch one a line
+    /// Print JSON instead of text: one object; with watch, one per line
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Subcommand)]
 enum Action {
-    /// Look up a phone number or an e-mail address
+    /// Look up a phone number, an e-mail address or a handle
     #[command(after_help = EXIT_CODES)]
     Lookup(lookup::Lookup),
     /// Make, show, back up and restore an identity: one key for one identifier
@@ -62,11 +64,28 @@ enum Action {
     #[command(after_help = EXIT_CODES)]
     Show(show::Show),
     /// Check a mapping by itself, and explain each step
+    ///
+    /// The policy is fetched through two relays of the profile, or read from --policy, where it lies as a
+    /// relay serves it at /{gateway}/policy; then nothing is sent.
     #[command(after_help = EXIT_CODES)]
     Verify(verify::Verify),
     /// Look your own identifier up at random intervals, and raise the alarm
+    ///
+    /// Each look goes through another relay than the one you published through. A foreign key, something
+    /// older than what you published, or nothing at all ends it with exit code 6; and so do five looks in a
+    /// row at one tag that go unanswered though the provider's policy arrives.
     #[command(after_help = EXIT_CODES)]
     Watch(watch::Watch),
+    /// Look a reserved identifier up through every relay of a profile, and name the stage that fails
+    ///
+    /// The stages: tls (the relay is reached and trusted), policy (it hands out the provider's, the same
+    /// as a relay of another operator), keys (the gateway opens the question, and its answer opens
+    /// here), token (not needed yet), store (the directory answers), signature (the mapping verifies).
+    ///
+    /// The identifier is handle:discreet-probe. A provider may publish a mapping for it, so that there
+    /// is a signature to check; that it is not found is as good.
+    #[command(after_help = EXIT_CODES)]
+    Probe(probe::Probe),
     /// Check a key that a service presents against the thumbprint in an answer
     #[command(after_help = EXIT_CODES)]
     VerifyKey(verify_key::VerifyKey),
@@ -89,6 +108,7 @@ pub(crate) async fn run(command: &Command) -> Result<ExitCode, Failure> {
         Action::Show(show) => show.run(json).await,
         Action::Verify(verify) => verify.run(json).await,
         Action::Watch(watch) => watch.run(json).await,
+        Action::Probe(probe) => probe.run(json).await,
         Action::VerifyKey(verify_key) => verify_key.run(json),
     }
 }

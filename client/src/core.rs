@@ -5,17 +5,19 @@
 
 use crate::answer::Answer;
 use crate::error::{Error, GatewayError, RelayError};
-use crate::exchange::{self, RelayResponse};
-use crate::lookup::{self, Pending, Query};
-use crate::policy::{Copy, Session, agree};
-use crate::profile::{Profile, RELAYS_NEEDED, Relay, same_operator};
+use crate::exchange::{RelayResponse, Route};
+use crate::lookup::{self, Looked, Pending, Query};
+use crate::policy::Session;
+use crate::profile::{Profile, Relay, same_operator};
 use crate::publishing::{self, Change, PendingChange};
 use crate::random;
 use crate::storage::Storage;
 use discreet_envelope::OHTTP_REQUEST;
-use discreet_protocol::policy::{MEDIA_TYPE as POLICY_TYPE, Policy};
+use discreet_protocol::policy::Policy;
 use discreet_protocol::time::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+mod policies;
 
 /// Most bytes of a signed policy.
 pub const MAX_POLICY: usize = discreet_protocol::statement::MAX_STATEMENT;
@@ -63,63 +65,27 @@ pub struct PreparedChange {
     pub pending: PendingChange,
 }
 
+/// What became of a lookup.
+pub enum Finished {
+    /// It is answered, and the answer verified.
+    Answer(Answer),
+    /// Nothing was processed: the gateway wants a date (RFC 9458 §6.5.2). The same query, sealed anew
+    /// with the date that the gateway gave, to be posted at once to the same relay. At most once.
+    Again(Box<Prepared>),
+}
+
+/// What became of a publication or withdrawal.
+pub enum FinishedChange {
+    /// The directory has taken it in, durably.
+    Taken,
+    /// As [`Finished::Again`].
+    Again(Box<PreparedChange>),
+}
+
 impl Core {
     /// A client of `profile` that remembers in `storage`.
     pub fn new(profile: Profile, storage: Box<dyn Storage>) -> Self {
         Self { profile, storage, session: Mutex::new(None), memory: Mutex::new(()) }
-    }
-
-    /// What must be fetched before [`Core::prepare`]: nothing while a policy stands, else the
-    /// policy through two relays of different operators, chosen at random.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no randomness.
-    pub fn policy_requests(&self, now: Timestamp) -> Result<Vec<PolicyRequest>, Error> {
-        if self.session().as_ref().is_some_and(|session| now < session.refresh_at) {
-            return Ok(Vec::new());
-        }
-        let first = random::below(self.profile.relays.len())?;
-        let others = self.profile.relays.iter().enumerate();
-        let operator = self.profile.relays.get(first).map_or("", |relay| &relay.operator);
-        let others: Vec<_> =
-            others.filter(|(_, relay)| !same_operator(&relay.operator, operator)).map(|(at, _)| at).collect();
-        let second = others.get(random::below(others.len())?).copied();
-        // Never: the profile has relays of two operators.
-        let second = second.ok_or(Error::Prepare("the profile has too few relays"))?;
-        let request = |at: usize| {
-            self.profile.relays.get(at).map(|relay| PolicyRequest { url: relay.policy_url(), relay: at })
-        };
-        Ok([first, second].into_iter().filter_map(request).collect())
-    }
-
-    /// Takes in what [`Core::policy_requests`] asked for, in that order.
-    ///
-    /// # Errors
-    ///
-    /// When a relay failed, a policy does not verify, or the relays disagree. The client then has
-    /// no policy and sends nothing.
-    pub fn accept_policies(
-        &self,
-        fetched: &[(PolicyRequest, RelayResponse)],
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let session = self.agree_on(fetched, now);
-        *self.session() = session.as_ref().ok().cloned();
-        session.map(drop)
-    }
-
-    fn agree_on(&self, fetched: &[(PolicyRequest, RelayResponse)], now: Timestamp) -> Result<Session, Error> {
-        let copies = fetched.iter().map(|(request, response)| self.copy(request, response));
-        let copies = copies.collect::<Result<Vec<_>, _>>()?;
-        let copies: [Copy<'_>; RELAYS_NEEDED] =
-            copies.try_into().map_err(|_| Error::Prepare("two copies of the policy are needed"))?;
-        let [one, other] = &copies;
-        if same_operator(&one.relay.operator, &other.relay.operator) {
-            return Err(Error::Prepare("the copies of the policy must come through relays of two operators"));
-        }
-        let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        agree(&self.profile, &copies, self.storage.as_ref(), now)
     }
 
     /// The policy in force, if one has been fetched and stands at `now`.
@@ -148,10 +114,19 @@ impl Core {
         avoid: Option<&str>,
         now: Timestamp,
     ) -> Result<Prepared, Error> {
-        let session = self.standing(now)?;
-        let relay = self.relay(avoid)?;
-        let (body, pending) = lookup::seal(&session, query, relay.host())?;
-        Ok(Prepared { url: relay.url.to_string(), content_type: OHTTP_REQUEST, body, pending })
+        Prepared::new(query, self.route(avoid, now)?)
+    }
+
+    /// The query of `pending` sealed anew for another relay, after the relay it was sealed for could
+    /// not even be connected to: no byte of it was sent, so it is not repeated (RFC 9458 §6.5). At
+    /// most once.
+    ///
+    /// # Errors
+    ///
+    /// [`RelayError::Unreachable`] when there is no other relay to try, or it cannot be sealed.
+    pub fn prepare_elsewhere(&self, pending: Pending) -> Result<Prepared, Error> {
+        let (query, route) = pending.unsent();
+        Prepared::new(query, self.elsewhere(route)?)
     }
 
     /// Seals a publication or withdrawal for a relay chosen at random, but not through the relay
@@ -166,13 +141,20 @@ impl Core {
         avoid: Option<&str>,
         now: Timestamp,
     ) -> Result<PreparedChange, Error> {
-        let session = self.standing(now)?;
-        let relay = self.relay(avoid)?;
-        let (body, pending) = publishing::seal(&session, change, relay.host())?;
-        Ok(PreparedChange { url: relay.url.to_string(), content_type: OHTTP_REQUEST, body, pending })
+        PreparedChange::new(change.clone(), self.route(avoid, now)?)
     }
 
-    /// Opens the answer to a prepared change: `Ok` once the directory has taken it in, durably.
+    /// As [`Core::prepare_elsewhere`], for a publication or withdrawal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::prepare_elsewhere`].
+    pub fn prepare_publish_elsewhere(&self, pending: PendingChange) -> Result<PreparedChange, Error> {
+        let (change, route) = pending.unsent();
+        PreparedChange::new(change, self.elsewhere(route)?)
+    }
+
+    /// Opens the answer to a prepared change.
     ///
     /// # Errors
     ///
@@ -182,10 +164,13 @@ impl Core {
         pending: PendingChange,
         response: &RelayResponse,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<FinishedChange, Error> {
         let outcome = pending.finish(response);
         self.note_key_trouble(outcome.as_ref().err(), now);
-        outcome
+        Ok(match outcome? {
+            None => FinishedChange::Taken,
+            Some((change, route)) => FinishedChange::Again(Box::new(PreparedChange::new(change, *route)?)),
+        })
     }
 
     /// Opens and verifies the answer to a prepared lookup.
@@ -198,11 +183,16 @@ impl Core {
         pending: Pending,
         response: &RelayResponse,
         now: Timestamp,
-    ) -> Result<Answer, Error> {
-        let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = pending.finish(response, self.storage.as_ref(), now);
-        self.note_key_trouble(answer.as_ref().err(), now);
-        answer
+    ) -> Result<Finished, Error> {
+        let looked = {
+            let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            pending.finish(response, self.storage.as_ref(), now)
+        };
+        self.note_key_trouble(looked.as_ref().err(), now);
+        Ok(match looked? {
+            Looked::Answer(answer) => Finished::Answer(answer),
+            Looked::Again(query, route) => Finished::Again(Box::new(Prepared::new(query, *route)?)),
+        })
     }
 
     /// The next request fetches the policy anew; this one is not repeated (RFC 9458 §6.5).
@@ -219,33 +209,57 @@ impl Core {
         session.ok_or(Error::Prepare("the policy has not been fetched"))
     }
 
-    /// A relay drawn at random, by another operator than that of the relay resource `avoid`.
-    fn relay(&self, avoid: Option<&str>) -> Result<&Relay, Error> {
-        let relays = &self.profile.relays;
-        let avoided = avoid.and_then(|url| relays.iter().find(|relay| relay.url == url));
-        let allowed =
-            |relay: &&Relay| avoided.is_none_or(|avoided| !same_operator(&relay.operator, &avoided.operator));
-        let allowed: Vec<_> = relays.iter().filter(allowed).collect();
-        let drawn = allowed.get(random::below(allowed.len())?).copied();
+    /// Under the policy in force, through a relay drawn at random.
+    fn route(&self, avoid: Option<&str>, now: Timestamp) -> Result<Route, Error> {
+        let session = self.standing(now)?;
         // Never: the profile has relays of two operators.
-        drawn.ok_or(Error::Prepare("the profile has no other relay"))
+        let relay = self.relay(avoid, None)?.ok_or(Error::Prepare("the profile has no other relay"))?;
+        Ok(Route { session, relay, avoid: avoid.map(str::to_owned), may_move: true, date: None })
     }
 
-    fn copy<'a>(&'a self, request: &PolicyRequest, response: &'a RelayResponse) -> Result<Copy<'a>, Error> {
-        let relay = self.profile.relays.get(request.relay);
-        let relay = relay.ok_or(Error::Prepare("the request is another client's"))?;
-        let refuse = |error| Error::Relay { relay: relay.host(), error };
-        if response.status != 200 {
-            let title = exchange::problem_title(response);
-            return Err(refuse(RelayError::Status { status: response.status, title }));
+    /// The same through another relay, if this one may be left: once, and not with the date that a
+    /// gateway gave through it.
+    fn elsewhere(&self, route: Route) -> Result<Route, Error> {
+        let may_move = route.may_move && route.date.is_none();
+        let other = if may_move { self.relay(route.avoid.as_deref(), Some(&route.relay))? } else { None };
+        match other {
+            Some(relay) => Ok(Route { relay, may_move: false, ..route }),
+            None => Err(Error::Relay { relay: route.relay.host(), error: RelayError::Unreachable }),
         }
-        if response.content_type.as_deref() != Some(POLICY_TYPE) {
-            return Err(refuse(RelayError::MediaType));
-        }
-        Ok(Copy { relay, bytes: &response.body })
+    }
+
+    /// A relay drawn at random, by another operator than that of the relay resource `avoid`, and not
+    /// the one that `failed`.
+    fn relay(&self, avoid: Option<&str>, failed: Option<&Relay>) -> Result<Option<Relay>, Error> {
+        let relays = &self.profile.relays;
+        let avoided = avoid.and_then(|url| relays.iter().find(|relay| relay.url == url));
+        let allowed = |relay: &&Relay| {
+            avoided.is_none_or(|avoided| !same_operator(&relay.operator, &avoided.operator))
+                && failed.is_none_or(|failed| relay.url != failed.url)
+        };
+        Ok(random::pick(relays.iter().filter(allowed))?.cloned())
     }
 
     fn session(&self) -> MutexGuard<'_, Option<Session>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Prepared {
+    pub(crate) fn new(query: Query, route: Route) -> Result<Self, Error> {
+        let url = route.relay.url.to_string();
+        let (body, pending) = lookup::seal(query, route)?;
+        Ok(Self { url, content_type: OHTTP_REQUEST, body, pending })
+    }
+}
+
+impl PreparedChange {
+    fn new(change: Change, route: Route) -> Result<Self, Error> {
+        let url = route.relay.url.to_string();
+        let (body, pending) = publishing::seal(change, route)?;
+        Ok(Self { url, content_type: OHTTP_REQUEST, body, pending })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -179,6 +179,12 @@ pub enum GatewayError {
     /// The message inside is not valid Binary HTTP.
     #[error("its answer is not valid Binary HTTP")]
     Message,
+    /// It asks for a date and does not say which (RFC 9458 §6.5.2).
+    #[error("it wants requests with a date, and gives none that could be used")]
+    NoDate,
+    /// It asks for another date once more.
+    #[error("it does not take the very date it asked for; its replicas' clocks may differ")]
+    DateRefused,
 }
 
 /// Why the directory's answer is refused.
@@ -234,7 +240,9 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Policy { .. } | Self::RelaysDisagree | Self::RelayOfProvider { .. } => true,
-            Self::Gateway(error) => *error != GatewayError::Key,
+            Self::Gateway(error) => {
+                !matches!(error, GatewayError::Key | GatewayError::NoDate | GatewayError::DateRefused)
+            }
             Self::Directory(error) => {
                 !matches!(error, DirectoryError::Status(_) | DirectoryError::Unsupported)
             }

@@ -1,13 +1,22 @@
 //! One sealed exchange without I/O: an operation and its content become the bytes for a relay, and
 //! the relay's response becomes the directory's answer.
 //!
-//! Lookups, publications and withdrawals all pass here, so that they have one frame and one size.
+//! Lookups, publications and withdrawals all pass here, so that they have one frame and one size. A
+//! gateway that cannot do without a `Date` gets its own back, once (RFC 9458 §6.5.2).
 
 use crate::error::{Error, GatewayError, RelayError};
 use crate::policy::Session;
+use crate::profile::Relay;
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_RESPONSE, message, padding};
-use http::{Request, Response};
+use http::header::{CONTENT_TYPE, DATE};
+use http::{HeaderMap, HeaderValue, Request, Response};
+
+/// RFC 9458 §6.5.2, registered for RFC 9457.
+const DATE_PROBLEM: &str = "https://iana.org/assignments/http-problem-types#date";
+/// Bytes that a `Date` takes in a binary message: two lengths of one byte each, the name, 29
+/// characters of date. They are kept free, so that what fits once fits with a date, too.
+const DATE_ROOM: usize = 1 + 4 + 1 + 29;
 
 /// An HTTP response of a relay, from whichever HTTP stack.
 #[derive(Clone, Debug)]
@@ -20,10 +29,32 @@ pub struct RelayResponse {
     pub body: Vec<u8>,
 }
 
+/// By whose rules and through which relay a request goes, and what may still be tried.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) session: Session,
+    pub(crate) relay: Relay,
+    /// The relay resource whose operator must not be used.
+    pub(crate) avoid: Option<String>,
+    /// Whether another relay may be drawn if nothing could be sent to this one.
+    pub(crate) may_move: bool,
+    /// The date that the gateway asked for; ours sends none of its own, for a clock's error tells
+    /// clients apart (RFC 9458 §6.5.1 says SHOULD).
+    pub(crate) date: Option<HeaderValue>,
+}
+
 /// What opens the answer to one sealed request. Consumed by that.
 pub(crate) struct Sealed {
-    relay: String,
+    pub(crate) route: Route,
     response: ohttp::ClientResponse,
+}
+
+/// What an answer says once it is open.
+pub(crate) enum Opened {
+    /// What the directory said, whatever it is.
+    Answer(Response<Bytes>),
+    /// Nothing was processed: the request is to be sealed anew, for this route with its date.
+    Again(Box<Route>),
 }
 
 /// Why a request cannot be sealed.
@@ -37,36 +68,61 @@ pub(crate) enum SealError {
 
 /// Seals a POST of `content` to `path` in the discovery domain: the content for the relay, and what
 /// its answer is opened with. Each call uses a fresh HPKE context (RFC 9458 §6.1).
-pub(crate) fn seal(
-    session: &Session,
-    path: &str,
-    content: Vec<u8>,
-    relay: String,
-) -> Result<(Vec<u8>, Sealed), SealError> {
+pub(crate) fn seal(route: Route, path: &str, content: Vec<u8>) -> Result<(Vec<u8>, Sealed), SealError> {
     let size = content.len();
-    let uri = format!("https://{}{path}", session.policy.domain);
+    let uri = format!("https://{}{path}", route.session.policy.domain);
     let request = Request::post(uri).body(Bytes::from(content));
-    let request = request.map_err(|_| SealError::Prepare("the request cannot be built"))?;
+    let mut request = request.map_err(|_| SealError::Prepare("the request cannot be built"))?;
+    let kept_free = if route.date.is_some() { 0 } else { DATE_ROOM };
+    if let Some(date) = &route.date {
+        request.headers_mut().insert(DATE, date.clone());
+    }
     let plain = message::encode_request(&request);
     let plain = plain.map_err(|_| SealError::Prepare("the request cannot be framed"))?;
-    let padded = padding::pad(plain, padding::request_room(session.kem)).map_err(|error| {
-        let frame = error.message.saturating_sub(size);
-        SealError::TooLarge { size, room: error.room.saturating_sub(frame) }
-    })?;
-    let client = ohttp::ClientRequest::from_encoded_config(&session.key);
+    let room = padding::request_room(route.session.kem);
+    let frame = plain.len().saturating_sub(size) + kept_free;
+    if size + frame > room {
+        return Err(SealError::TooLarge { size, room: room.saturating_sub(frame) });
+    }
+    let padded = padding::pad(plain, room).map_err(|_| SealError::Prepare("the request does not fit"))?;
+    let client = ohttp::ClientRequest::from_encoded_config(&route.session.key);
     let client = client.map_err(|_| SealError::Prepare("the provider's key cannot be used"))?;
     let sealed = client.encapsulate(&padded);
     let (sealed, response) = sealed.map_err(|_| SealError::Prepare("the request cannot be sealed"))?;
-    Ok((sealed, Sealed { relay, response }))
+    Ok((sealed, Sealed { route, response }))
 }
 
 impl Sealed {
-    /// Opens the relay's response: what the directory said, whatever it is.
-    pub(crate) fn open(self, response: &RelayResponse) -> Result<Response<Bytes>, Error> {
-        check_outer(&self.relay, response)?;
+    /// Opens the relay's response.
+    pub(crate) fn open(self, response: &RelayResponse) -> Result<Opened, Error> {
+        check_outer(&self.route.relay.host(), response)?;
         let opened = self.response.decapsulate(&response.body).map_err(|_| GatewayError::Decapsulate)?;
-        message::decode_response(&opened).map_err(|_| GatewayError::Message.into())
+        let inner = message::decode_response(&opened).map_err(|_| GatewayError::Message)?;
+        if !asks_for_date(&inner) {
+            return Ok(Opened::Answer(inner));
+        }
+        if self.route.date.is_some() {
+            return Err(GatewayError::DateRefused.into());
+        }
+        let date = Some(date(inner.headers()).ok_or(GatewayError::NoDate)?);
+        Ok(Opened::Again(Box::new(Route { date, ..self.route })))
     }
+}
+
+/// RFC 9458 §6.5.2: the gateway has processed nothing, and says which date would do.
+fn asks_for_date(inner: &Response<Bytes>) -> bool {
+    let content_type = inner.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    inner.status() == 400
+        && problem_member(content_type, inner.body(), "type").as_deref() == Some(DATE_PROBLEM)
+}
+
+/// The only `Date`, in the one form that is written (RFC 9110 §5.6.7): what goes back has room for a
+/// time in whole seconds and for nothing else.
+fn date(fields: &HeaderMap) -> Option<HeaderValue> {
+    let mut dates = fields.get_all(DATE).iter();
+    let time = httpdate::parse_http_date(dates.next()?.to_str().ok()?).ok()?;
+    let is_only = dates.next().is_none();
+    HeaderValue::try_from(httpdate::fmt_http_date(time)).ok().filter(|_| is_only)
 }
 
 /// The unprotected part: what relay and network may have made of the answer.

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How long one exchange may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Which part of that the TCP connection may take: a third.
+const CONNECT_SHARE: u32 = 3;
+
 /// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -52,6 +55,8 @@ impl Https {
         // Without it a request over HTTP/2 waits some 40 ms for a delayed acknowledgement.
         tcp.set_nodelay(true);
         tcp.set_local_address(local_address);
+        // A relay that does not even take the connection is left for another one in good time.
+        tcp.set_connect_timeout(Some(timeout / CONNECT_SHARE));
         let https = HttpsConnectorBuilder::new().with_tls_config(tls(ca)?).https_or_http();
         let http = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())

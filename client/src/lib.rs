@@ -55,6 +55,8 @@ mod input;
 mod keys;
 mod lookup;
 mod policy;
+#[cfg(feature = "transport")]
+mod probe;
 mod profile;
 mod publishing;
 mod random;
@@ -67,7 +69,9 @@ mod watch;
 #[cfg(test)]
 mod testing;
 
-pub use crate::core::{Core, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange};
+pub use crate::core::{
+    Core, Finished, FinishedChange, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange,
+};
 pub use answer::{Answer, FoundMapping, Notice, Outcome, Service};
 #[cfg(feature = "transport")]
 pub use authority::{AuthorityClient, AuthorityError, Enrolment, Issued};
@@ -87,10 +91,12 @@ pub use identity::{
 pub use input::{InputError, Normalised, normalise};
 pub use keys::{KeyFormatError, KeyMismatch, MAX_KEY, cose_key};
 pub use lookup::{Pending, Query};
+#[cfg(feature = "transport")]
+pub use probe::{PROBE_HANDLE, RelayProbe, Stage, Verdict};
 pub use profile::{Profile, ProfileError, ProfileFile, RelayFile};
 pub use publishing::{Change, PendingChange, Withdrawal};
 pub use random::{publish_delay, watch_delay};
 pub use storage::{FolderStorage, MemoryStorage, PolicyStorage, Storage, StorageError};
 #[cfg(feature = "transport")]
 pub use transport::{Client, ClientBuilder, Sent};
-pub use watch::{Finding, judge};
+pub use watch::{Finding, MAX_UNANSWERED, Unanswered, judge};

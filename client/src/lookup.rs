@@ -2,8 +2,7 @@
 
 use crate::answer::{Answer, FoundMapping, Notice};
 use crate::error::{DirectoryError, Error};
-use crate::exchange::{self, RelayResponse, SealError, Sealed};
-use crate::policy::Session;
+use crate::exchange::{self, Opened, RelayResponse, Route, SealError, Sealed};
 use crate::storage::Storage;
 use crate::trust::{self, Judged};
 use discreet_protocol::identifier::{Csi, MimiUri};
@@ -27,8 +26,15 @@ pub struct Query {
 
 /// A lookup on its way: what opens and judges its answer. Consumed by that.
 pub struct Pending {
-    question: Question,
+    query: Query,
     sealed: Sealed,
+}
+
+/// What became of a lookup.
+pub(crate) enum Looked {
+    Answer(Answer),
+    /// The query is to be sealed anew, for this route.
+    Again(Query, Box<Route>),
 }
 
 /// What was asked, and by whose rules the answer is judged.
@@ -38,16 +44,15 @@ struct Question {
 }
 
 /// Seals `query`: the content of the POST, and what its answer is opened with.
-pub(crate) fn seal(session: &Session, query: Query, relay: String) -> Result<(Vec<u8>, Pending), Error> {
+pub(crate) fn seal(query: Query, route: Route) -> Result<(Vec<u8>, Pending), Error> {
     let request = IdentifierRequest { subject: Subject::Exact(query.csi.clone()), tag: query.tag.clone() };
     let content = request.encode().ok_or(Error::Prepare("the query cannot be encoded"))?;
-    let sealed = exchange::seal(session, &lookup_path(&session.policy.domain), content, relay);
-    let (body, sealed) = sealed.map_err(|error| match error {
+    let path = lookup_path(&route.session.policy.domain);
+    let (body, sealed) = exchange::seal(route, &path, content).map_err(|error| match error {
         SealError::TooLarge { .. } => Error::Prepare("the query does not fit"),
         SealError::Prepare(why) => Error::Prepare(why),
     })?;
-    let question = Question { query, policy: session.policy.clone() };
-    Ok((body, Pending { question, sealed }))
+    Ok((body, Pending { query, sealed }))
 }
 
 impl Pending {
@@ -57,13 +62,18 @@ impl Pending {
         response: &RelayResponse,
         storage: &dyn Storage,
         now: Timestamp,
-    ) -> Result<Answer, Error> {
-        let inner = self.sealed.open(response)?;
+    ) -> Result<Looked, Error> {
+        let policy = self.sealed.route.session.policy.clone();
+        let inner = match self.sealed.open(response)? {
+            Opened::Answer(inner) => inner,
+            Opened::Again(route) => return Ok(Looked::Again(self.query, route)),
+        };
         if inner.status() != 200 {
             return Err(DirectoryError::Status(inner.status().as_u16()).into());
         }
         let answer = IdentifierResponse::decode(inner.body()).map_err(DirectoryError::from)?;
-        let found = self.question.judge(&answer, storage, now)?;
+        let question = Question { query: self.query, policy };
+        let found = question.judge(&answer, storage, now)?;
         let mut mappings = Vec::new();
         let mut notices: Vec<_> =
             found.refused.iter().map(|reason| Notice::Refused { reason: *reason }).collect();
@@ -72,7 +82,12 @@ impl Pending {
             notices.extend(judged.notice);
             mappings.push(FoundMapping::new(verified, statement, now));
         }
-        Ok(Answer { csi: self.question.query.csi, mappings, notices })
+        Ok(Looked::Answer(Answer { csi: question.query.csi, mappings, notices }))
+    }
+
+    /// What was to be asked, and which way: for another relay, where this one was not reached.
+    pub(crate) fn unsent(self) -> (Query, Route) {
+        (self.query, self.sealed.route)
     }
 }
 

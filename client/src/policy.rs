@@ -73,6 +73,13 @@ pub(crate) fn agree(
     })
 }
 
+/// Whether a copy is good by itself: whatever the other copies say.
+#[cfg(feature = "transport")]
+pub(crate) fn check(profile: &Profile, copy: &Copy<'_>, now: Timestamp) -> Result<(), Error> {
+    let policy = verify(profile, copy, now)?;
+    collection(copy, &policy).map(drop)
+}
+
 fn verify(profile: &Profile, copy: &Copy<'_>, now: Timestamp) -> Result<Policy, Error> {
     let relay = || copy.relay.host();
     let refuse = |error: PolicyError| Error::Policy { relay: relay(), error };

@@ -4,8 +4,7 @@
 //! needs a key of the user's.
 
 use crate::error::{Error, PublishError};
-use crate::exchange::{self, RelayResponse, SealError, Sealed};
-use crate::policy::Session;
+use crate::exchange::{self, Opened, RelayResponse, Route, SealError, Sealed};
 use bytes::Bytes;
 use discreet_protocol::query::{VerifiableMapping, publish_path, withdraw_path};
 use http::{Response, header::CONTENT_TYPE};
@@ -24,31 +23,39 @@ pub enum Change {
 pub struct Withdrawal(pub Vec<u8>);
 
 /// A change on its way: what opens its answer. Consumed by that.
-pub struct PendingChange(Sealed);
+pub struct PendingChange {
+    change: Change,
+    sealed: Sealed,
+}
 
 /// Seals `change`: the content of the POST, and what its answer is opened with.
-pub(crate) fn seal(
-    session: &Session,
-    change: &Change,
-    relay: String,
-) -> Result<(Vec<u8>, PendingChange), Error> {
-    let domain = &session.policy.domain;
-    let (path, content) = match change {
+pub(crate) fn seal(change: Change, route: Route) -> Result<(Vec<u8>, PendingChange), Error> {
+    let domain = &route.session.policy.domain;
+    let (path, content) = match &change {
         Change::Publish(mapping) => (publish_path(domain), mapping.encode()),
         Change::Withdraw(withdrawal) => (withdraw_path(domain), Some(withdrawal.0.clone())),
     };
     let content = content.ok_or(Error::Prepare("the mapping cannot be encoded"))?;
-    let (body, sealed) = exchange::seal(session, &path, content, relay).map_err(|error| match error {
+    let (body, sealed) = exchange::seal(route, &path, content).map_err(|error| match error {
         SealError::TooLarge { size, room } => PublishError::TooLarge { size, room }.into(),
         SealError::Prepare(why) => Error::Prepare(why),
     })?;
-    Ok((body, PendingChange(sealed)))
+    Ok((body, PendingChange { change, sealed }))
 }
 
 impl PendingChange {
-    /// Opens the relay's response: whether the directory has taken the change in, durably.
-    pub(crate) fn finish(self, response: &RelayResponse) -> Result<(), Error> {
-        Ok(judge(&self.0.open(response)?)?)
+    /// Opens the relay's response: nothing once the directory has taken the change in, durably; or
+    /// the change, to be sealed anew for the route.
+    pub(crate) fn finish(self, response: &RelayResponse) -> Result<Option<(Change, Box<Route>)>, Error> {
+        match self.sealed.open(response)? {
+            Opened::Answer(inner) => Ok(judge(&inner).map(|()| None)?),
+            Opened::Again(route) => Ok(Some((self.change, route))),
+        }
+    }
+
+    /// What was to be said, and which way: for another relay, where this one was not reached.
+    pub(crate) fn unsent(self) -> (Change, Route) {
+        (self.change, self.sealed.route)
     }
 }
 

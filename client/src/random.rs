@@ -19,6 +19,13 @@ pub(crate) fn below(bound: usize) -> Result<usize, Error> {
     Ok(usize::try_from(drawn).unwrap_or(0))
 }
 
+/// One of `all`, evenly drawn; nothing of nothing.
+pub(crate) fn pick<T>(all: impl Iterator<Item = T>) -> Result<Option<T>, Error> {
+    let mut all: Vec<_> = all.collect();
+    let at = below(all.len())?;
+    Ok(if all.is_empty() { None } else { Some(all.swap_remove(at)) })
+}
+
 /// How long to wait before publishing: a random moment within the hour, so that the directory does
 /// not learn when the user acted.
 ///

@@ -1,7 +1,10 @@
 //! One person, one authority, one directory, for the tests of the recipient's side.
 
+use crate::core::Core;
+use crate::exchange::RelayResponse;
 use crate::identity::{Authority, Identity};
 use crate::profile::Profile;
+use crate::storage::MemoryStorage;
 use discreet_envelope::keys::{Aead, Kdf, Kem, KeyCollection, KeyConfig, Suite};
 use discreet_protocol::credential::{Credential, Revocation, Status};
 use discreet_protocol::identifier::{Csi, Domain, MimiUri};
@@ -120,4 +123,15 @@ pub(crate) fn profile() -> Profile {
 
 pub(crate) fn reach(uri: &str) -> Reach {
     Reach::to(MimiUri::new(uri).unwrap())
+}
+
+/// A client that has agreed on a policy with one key of `kem`.
+pub(crate) fn core(kem: Kem) -> Core {
+    let core = Core::new(profile(), Box::new(MemoryStorage::default()));
+    let signed = sign(&policy(keys(kem)), &directory_key());
+    let content_type = Some(policy::MEDIA_TYPE.to_owned());
+    let response = RelayResponse { status: 200, content_type, body: signed };
+    let fetched = core.policy_requests(NOW).unwrap().into_iter().map(|request| (request, response.clone()));
+    core.accept_policies(&fetched.collect::<Vec<_>>(), NOW).unwrap();
+    core
 }

@@ -1,11 +1,15 @@
 //! The thin HTTP transport: hyper and rustls around the [`Core`].
 //!
-//! Requests carry `content-type` and nothing else that a relay could tell clients apart by; nothing
-//! is sent twice (RFC 9458 §6.5).
+//! Requests carry `content-type` and nothing else that a relay could tell clients apart by. Nothing
+//! is sent twice (RFC 9458 §6.5), with two exceptions that prove that nothing was processed: the
+//! connection to the relay could not be made, so that another one is drawn; the gateway asks for a
+//! date. Each at most once.
 
 use crate::answer::Answer;
-use crate::core::{Core, MAX_ANSWER, MAX_POLICY, PreparedChange};
-use crate::error::Error;
+use crate::core::{
+    Core, Finished, FinishedChange, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange,
+};
+use crate::error::{Error, RelayError};
 use crate::exchange::RelayResponse;
 use crate::https::{BuildError, DEFAULT_TIMEOUT, Https};
 use crate::lookup::Query;
@@ -85,9 +89,22 @@ impl Client {
     /// As [`Client::lookup`].
     pub async fn lookup_avoiding(&self, query: Query, avoid: Option<&str>) -> Result<Answer, Error> {
         self.refresh_policy().await?;
-        let prepared = self.core.prepare_avoiding(query, avoid, self.now())?;
-        let response = self.post(&prepared.url, prepared.content_type, prepared.body).await?;
-        self.core.finish(prepared.pending, &response, self.now())
+        self.ask(self.core.prepare_avoiding(query, avoid, self.now())?).await
+    }
+
+    /// Posts a lookup, and once more where nothing was processed.
+    pub(crate) async fn ask(&self, mut prepared: Prepared) -> Result<Answer, Error> {
+        loop {
+            let Prepared { url, content_type, body, pending } = prepared;
+            prepared = match self.post(&url, content_type, body).await {
+                Err(error) if is_unreachable(&error) => self.core.prepare_elsewhere(pending)?,
+                Err(error) => return Err(error),
+                Ok(response) => match self.core.finish(pending, &response, self.now())? {
+                    Finished::Answer(answer) => return Ok(answer),
+                    Finished::Again(prepared) => *prepared,
+                },
+            };
+        }
     }
 
     /// Publishes a mapping that [`crate::IdentityFile::mapping`] has signed. Nothing is sent twice:
@@ -121,11 +138,22 @@ impl Client {
 
     async fn change(&self, change: &Change, avoid: Option<&str>) -> Result<Sent, Error> {
         self.refresh_policy().await?;
-        let PreparedChange { url, content_type, body, pending } =
-            self.core.prepare_publish(change, avoid, self.now())?;
-        let response = self.post(&url, content_type, body).await;
-        let outcome = response.and_then(|response| self.core.finish_publish(pending, &response, self.now()));
-        Ok(Sent { relay: url, outcome })
+        let mut prepared = self.core.prepare_publish(change, avoid, self.now())?;
+        loop {
+            let PreparedChange { url, content_type, body, pending } = prepared;
+            let finished = match self.post(&url, content_type, body).await {
+                Err(error) if is_unreachable(&error) => {
+                    self.core.prepare_publish_elsewhere(pending).map(Box::new).map(FinishedChange::Again)
+                }
+                Err(error) => Err(error),
+                Ok(response) => self.core.finish_publish(pending, &response, self.now()),
+            };
+            prepared = match finished {
+                Ok(FinishedChange::Again(prepared)) => *prepared,
+                Ok(FinishedChange::Taken) => return Ok(Sent { relay: url, outcome: Ok(()) }),
+                Err(error) => return Ok(Sent { relay: url, outcome: Err(error) }),
+            };
+        }
     }
 
     async fn post(
@@ -143,11 +171,35 @@ impl Client {
         let requests = self.core.policy_requests(self.now())?;
         let [first, second] = requests.as_slice() else { return Ok(()) };
         let (one, other) = tokio::join!(self.get(&first.url), self.get(&second.url));
-        let fetched = [(first.clone(), one?), (second.clone(), other?)];
-        self.core.accept_policies(&fetched, self.now())
+        let mut tried = requests.clone();
+        let one = self.or_elsewhere(first, one, second, &mut tried).await?;
+        let other = self.or_elsewhere(second, other, &one.0, &mut tried).await?;
+        self.core.accept_policies(&[one, other], self.now())
     }
 
-    async fn get(&self, url: &str) -> Result<RelayResponse, Error> {
+    /// What was fetched; or, as long as relays cannot be reached, what another one hands out. A
+    /// policy is the same for everybody, so it may be asked for as often as there are relays.
+    async fn or_elsewhere(
+        &self,
+        request: &PolicyRequest,
+        mut fetched: Result<RelayResponse, Error>,
+        kept: &PolicyRequest,
+        tried: &mut Vec<PolicyRequest>,
+    ) -> Result<(PolicyRequest, RelayResponse), Error> {
+        let mut request = request.clone();
+        loop {
+            let error = match fetched {
+                Ok(response) => return Ok((request, response)),
+                Err(error) if is_unreachable(&error) => error,
+                Err(error) => return Err(error),
+            };
+            request = self.core.policy_request_elsewhere(tried, kept)?.ok_or(error)?;
+            tried.push(request.clone());
+            fetched = self.get(&request.url).await;
+        }
+    }
+
+    pub(crate) async fn get(&self, url: &str) -> Result<RelayResponse, Error> {
         self.exchange(Request::get(url).body(Full::default()), url, MAX_POLICY).await
     }
 
@@ -165,9 +217,18 @@ impl Client {
         })
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_unix((self.clock)())
     }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+}
+
+/// Nothing was sent: the only failure after which the same may go elsewhere.
+fn is_unreachable(error: &Error) -> bool {
+    matches!(error, Error::Relay { error: RelayError::Unreachable, .. })
 }
 
 impl ClientBuilder {

@@ -22,6 +22,8 @@ pub(crate) const LOCAL: u8 = 5;
 pub(crate) const ALARM: u8 = 6;
 /// The key is not the one the holder named.
 pub(crate) const OTHER_KEY: u8 = 7;
+/// A stage of a probe failed.
+pub(crate) const PROBE_FAILED: u8 = 8;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,8 @@ pub(crate) enum Failure {
     ReachKey { position: usize },
     #[error("cannot read {}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritten { path: PathBuf, source: std::io::Error },
     #[error("{} holds more than such a file may", path.display())]
     TooLong { path: PathBuf },
     #[error("{} holds no {what}", path.display())]
@@ -83,7 +87,11 @@ impl Failure {
             Self::Identity(_) => USAGE,
             Self::Authority(error) => authority(error),
             Self::Policy { .. } => REFUSED,
-            Self::Profile { .. } | Self::Build(_) | Self::NoState | Self::File { .. } => LOCAL,
+            Self::Profile { .. }
+            | Self::Build(_)
+            | Self::NoState
+            | Self::File { .. }
+            | Self::Unwritten { .. } => LOCAL,
             Self::NotConfirmed | Self::NothingSeen => UNAVAILABLE,
             Self::Key(KeyMismatch::Other | KeyMismatch::NotNamed) => OTHER_KEY,
             Self::Key(KeyMismatch::Unreadable(_)) | Self::KeyFormat(_) => USAGE,

@@ -39,6 +39,8 @@ fn every_command_of_the_manual_parses() {
         "discreet show --identity F --profile P --state S",
         "discreet verify FILE --profile P --policy POLICY --status STATUS",
         "discreet watch --identity F --profile P --interval 0.5 --count 3",
+        "discreet probe --profile P",
+        "discreet probe --profile P --state S --json --prometheus FILE",
         "discreet verify-key KEY --answer - --service mimi://b.example/u/alice",
         "discreet verify-key KEY --thumbprint 00",
     ] {

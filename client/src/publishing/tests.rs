@@ -1,26 +1,14 @@
 //! One frame for everything: sizes, relays, and what the directory's answers mean.
 
 use super::*;
+use crate::Fault;
 use crate::core::Core;
 use crate::identity::Draft;
 use crate::lookup::Query;
 use crate::storage::MemoryStorage;
-use crate::testing::{NOW, attested, csi, directory_key, keys, policy, profile, reach};
-use crate::{Fault, RelayResponse};
+use crate::testing::{NOW, attested, core, csi, keys, policy, profile, reach};
 use discreet_envelope::keys::Kem;
-use discreet_protocol::statement::sign;
 use proptest::prelude::*;
-
-/// A client that has agreed on a policy with one key of `kem`.
-fn core(kem: Kem) -> Core {
-    let core = Core::new(profile(), Box::new(MemoryStorage::default()));
-    let policy = sign(&policy(keys(kem)), &directory_key());
-    let content_type = Some(discreet_protocol::policy::MEDIA_TYPE.to_owned());
-    let response = RelayResponse { status: 200, content_type, body: policy };
-    let fetched = core.policy_requests(NOW).unwrap().into_iter().map(|request| (request, response.clone()));
-    core.accept_policies(&fetched.collect::<Vec<_>>(), NOW).unwrap();
-    core
-}
 
 fn publication(mapping: usize, status: usize) -> Change {
     Change::Publish(VerifiableMapping::new(vec![7; mapping], vec![7; status]))

@@ -144,14 +144,14 @@ fn c75_six_live_keys_fit() {
 }
 
 #[test]
-fn rejects_lone_byte() {
+fn c03_rejects_lone_byte() {
     assert_eq!(KeyCollection::decode(&[0]).unwrap_err(), KeysError::Truncated);
     let bytes = [collection(&[good()]), vec![0]].concat();
     assert_eq!(KeyCollection::decode(&bytes).unwrap_err(), KeysError::Truncated);
 }
 
 #[test]
-fn rejects_short_list() {
+fn c03_rejects_short_list() {
     let bytes = collection(&[good()]);
     for len in 1..bytes.len() {
         assert_eq!(KeyCollection::decode(&bytes[..len]).unwrap_err(), KeysError::Truncated);
@@ -159,20 +159,20 @@ fn rejects_short_list() {
 }
 
 #[test]
-fn rejects_short_config() {
+fn c02_c03_rejects_short_config() {
     for len in 0..good().len() {
         assert_eq!(decode(&[good()[..len].to_vec()]).unwrap_err(), KeysError::ShortConfig);
     }
 }
 
 #[test]
-fn rejects_trailing_byte() {
+fn c03_rejects_trailing_byte() {
     let config = [good(), vec![0]].concat();
     assert_eq!(decode(&[config]).unwrap_err(), KeysError::TrailingBytes);
 }
 
 #[test]
-fn rejects_bad_suites_length() {
+fn c02_c03_rejects_bad_suites_length() {
     assert_eq!(decode(&[raw(1, X25519, 32, &[])]).unwrap_err(), KeysError::SuitesLength);
     for len in [1, 2, 3, 5, 6, 7, 9, 255] {
         let mut config = good();

@@ -26,26 +26,26 @@ fn rejects_message_beyond_bound() {
 }
 
 #[test]
-fn rejects_unknown_framing() {
+fn c40_rejects_unknown_framing() {
     assert_eq!(request_error(request_start(4)), DecodeError::Framing);
     // 2^62 - 1
     assert_eq!(response_error([0xff; 8]), DecodeError::Framing);
 }
 
 #[test]
-fn rejects_response_as_request() {
+fn c40_rejects_response_as_request() {
     assert_eq!(request_error([1, 0x40, 200]), DecodeError::ExpectedRequest);
     assert_eq!(request_error([3, 0x40, 200]), DecodeError::ExpectedRequest);
 }
 
 #[test]
-fn rejects_request_as_response() {
+fn c40_rejects_request_as_response() {
     assert_eq!(response_error(request_start(0)), DecodeError::ExpectedResponse);
     assert_eq!(response_error(request_start(2)), DecodeError::ExpectedResponse);
 }
 
 #[test]
-fn rejects_truncated_control_data() {
+fn c41_rejects_truncated_control_data() {
     let start = request_start(0);
     for len in 1..start.len() {
         let error = request_error(&start[..len]);
@@ -55,13 +55,13 @@ fn rejects_truncated_control_data() {
 }
 
 #[test]
-fn rejects_truncated_status() {
+fn c41_rejects_truncated_status() {
     assert_eq!(response_error([1]), DecodeError::Truncated);
     assert_eq!(response_error([1, 0x40]), DecodeError::Truncated);
 }
 
 #[test]
-fn rejects_truncated_field_line() {
+fn c41_rejects_truncated_field_line() {
     // The section has room for a name only.
     let message = [request_start(0), vec![3, 2, b'a', b'b']].concat();
     assert_eq!(request_error(message), DecodeError::Truncated);
@@ -74,25 +74,25 @@ fn rejects_field_beyond_its_section() {
 }
 
 #[test]
-fn rejects_unterminated_indeterminate_section() {
+fn c41_rejects_unterminated_indeterminate_section() {
     let message = [request_start(2), lines(&[("a", b"b")])].concat();
     assert_eq!(request_error(message), DecodeError::Truncated);
 }
 
 #[test]
-fn rejects_unterminated_indeterminate_content() {
+fn c41_rejects_unterminated_indeterminate_content() {
     let message = [request_start(2), vec![0], prefixed(b"chunk")].concat();
     assert_eq!(request_error(message), DecodeError::Truncated);
 }
 
 #[test]
-fn rejects_length_beyond_end() {
+fn c48_rejects_length_beyond_end() {
     let message = [request_start(0), vec![0], vec![5], b"four".to_vec()].concat();
     assert_eq!(request_error(message), DecodeError::LengthBeyondEnd);
 }
 
 #[test]
-fn rejects_status_out_of_range() {
+fn c47_rejects_status_out_of_range() {
     for status in [[0x40, 0], [0x40, 99], [0x42, 0x58], [0x7f, 0xff]] {
         assert_eq!(response_error([&[1][..], &status].concat()), DecodeError::Status);
     }
@@ -101,13 +101,13 @@ fn rejects_status_out_of_range() {
 }
 
 #[test]
-fn rejects_switching_protocols() {
+fn c46_rejects_switching_protocols() {
     let message = [1, 0x40, 101, 0, 0x40, 200];
     assert_eq!(response_error(message), DecodeError::SwitchingProtocols);
 }
 
 #[test]
-fn rejects_informational_without_final() {
+fn c47_rejects_informational_without_final() {
     assert_eq!(response_error([1, 0x40, 103, 0]), DecodeError::NoFinalResponse);
     assert_eq!(response_error([1, 0x40, 103]), DecodeError::NoFinalResponse);
 }
@@ -138,13 +138,13 @@ fn rejects_too_many_fields_over_all_sections() {
 }
 
 #[test]
-fn rejects_empty_field_name() {
+fn c43_rejects_empty_field_name() {
     let error = request_error(request_with(&[("", b"x")]));
     assert_eq!(error, DecodeError::EmptyFieldName);
 }
 
 #[test]
-fn rejects_pseudo_fields() {
+fn c43_rejects_pseudo_fields() {
     for name in [":method", ":scheme", ":authority", ":path", ":status", ":protocol", ":", ":x"] {
         assert_eq!(request_error(request_with(&[(name, b"x")])), DecodeError::PseudoField);
         assert_eq!(response_error(response_with(&[(name, b"x")], b"")), DecodeError::PseudoField);
@@ -152,35 +152,35 @@ fn rejects_pseudo_fields() {
 }
 
 #[test]
-fn rejects_pseudo_fields_in_trailers() {
+fn c43_rejects_pseudo_fields_in_trailers() {
     let trailers = prefixed(&lines(&[(":x", b"y")]));
     let error = response_error([response_with(&[], b"content"), trailers].concat());
     assert_eq!(error, DecodeError::PseudoField);
 }
 
 #[test]
-fn rejects_invalid_field_in_informational() {
+fn c43_rejects_invalid_field_in_informational() {
     let section = prefixed(&lines(&[("a", b"b\n")]));
     let message = [&[1, 0x40, 103][..], &section, &[0x40, 200]].concat();
     assert_eq!(response_error(message), DecodeError::FieldValue);
 }
 
 #[test]
-fn rejects_field_name_that_is_no_token() {
+fn c43_rejects_field_name_that_is_no_token() {
     for name in ["a b", "a:", "a\r\n", "a\0", "na\u{ef}ve", "\"a\"", "a/b", " a", "a(b)"] {
         assert_eq!(request_error(request_with(&[(name, b"x")])), DecodeError::FieldName);
     }
 }
 
 #[test]
-fn rejects_control_characters_in_value() {
+fn c43_rejects_control_characters_in_value() {
     for value in [&b"a\0b"[..], b"a\rb", b"a\nb", b"a\r\nb: c", b"\n", b"a\x01b", b"a\x7f"] {
         assert_eq!(request_error(request_with(&[("x", value)])), DecodeError::FieldValue);
     }
 }
 
 #[test]
-fn rejects_whitespace_around_value() {
+fn c43_rejects_whitespace_around_value() {
     for value in [&b" a"[..], b"a ", b"\ta", b"a\t", b" ", b"\t"] {
         assert_eq!(request_error(request_with(&[("x", value)])), DecodeError::FieldWhitespace);
     }

@@ -18,7 +18,7 @@ fn path_error(path: &str) -> TargetError {
 }
 
 #[test]
-fn rejects_connect() {
+fn c46_rejects_connect() {
     assert_eq!(target_error(control(0, "CONNECT", "", "a.example:443", "")), TargetError::Connect);
 }
 
@@ -39,12 +39,12 @@ fn rejects_scheme_other_than_http_and_https() {
 }
 
 #[test]
-fn rejects_missing_authority() {
+fn c46_rejects_missing_authority() {
     assert_eq!(authority_error(""), TargetError::NoAuthority);
 }
 
 #[test]
-fn rejects_userinfo() {
+fn c31_rejects_userinfo() {
     for authority in ["user@a.example", "u:p@a.example", "@a.example", "a.example@"] {
         assert_eq!(authority_error(authority), TargetError::UserInfo);
     }
@@ -61,7 +61,7 @@ fn rejects_malformed_authority() {
 }
 
 #[test]
-fn rejects_host_conflict() {
+fn c46_rejects_host_conflict() {
     for host in [&b"b.example"[..], b"a.example:443", b"a.example."] {
         assert_eq!(target_error(request_with(&[("host", host)])), TargetError::HostConflict);
     }
@@ -77,7 +77,7 @@ fn rejects_malformed_host() {
 }
 
 #[test]
-fn rejects_two_hosts() {
+fn c46_rejects_two_hosts() {
     let message = request_with(&[("host", b"a.example"), ("Host", b"a.example")]);
     assert_eq!(target_error(message), TargetError::HostConflict);
 }
