@@ -45,7 +45,11 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// Its content is not what `init` writes.
-    #[error("the keys' file {} is damaged; restore it from a replica, or run `keys drop`", path.display())]
+    #[error(
+        "the keys' file {} is damaged; restore it from a replica or, if there is none, remove it, count `edition` \
+         in the rules up, and run `discreet-gateway init`",
+        path.display()
+    )]
     Malformed {
         /// The file.
         path: PathBuf,

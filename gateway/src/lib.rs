@@ -53,7 +53,7 @@ pub enum BindError {
     #[error("{0}; `discreet-gateway init` makes the secrets of a new gateway")]
     Keys(#[from] KeysFault),
     /// The directory key.
-    #[error("{0}; `discreet-gateway init` makes the secrets of a new gateway")]
+    #[error("the directory key: {0}")]
     DirectoryKey(#[from] SignError),
     /// The resolver's configuration file.
     #[error(transparent)]

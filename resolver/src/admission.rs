@@ -5,27 +5,33 @@
 //! |---|---|
 //! | `revoked` | what its authority has revoked is not taken in |
 //! | `withdrawn` | nor is what its holder has withdrawn |
-//! | `holders` | under one authority the later proof counts; ties refuse; other authorities stand beside |
+//! | `beside` | mappings under different authorities stand side by side |
+//! | `holders` | under one authority the later proof counts; ties refuse |
 //! | `serials` | of one key and tag the higher serial counts |
 //! | `tags` | a tag needs a `Default` beside it |
-//! | `size` | a record fits into its row, and each answer into its frame |
+//! | `size` | a record fits into its row, each answer into its frame, and nobody shuts others out |
 //! | `withdrawal` | what a withdrawal takes away, and the tombstone it leaves |
+//! | `expiry` | what is void by its date goes with the next write, but does not let earlier ones back |
 
-use crate::record::{Entry, Holdings, Record, Signed, Standing};
-use discreet_protocol::identifier::Domain;
+use crate::record::{Holdings, Listed, Signed, Standing};
 use discreet_protocol::mapping::Tag;
 use discreet_protocol::time::Timestamp;
 
+mod beside;
+mod expiry;
 mod holders;
 mod revoked;
+mod room;
 mod serials;
 mod size;
 mod tags;
 mod withdrawal;
 mod withdrawn;
 
+use beside::same_authority;
+pub(crate) use room::make_room;
 pub use size::MAX_ANSWER;
-pub(crate) use withdrawal::bury;
+pub(crate) use withdrawal::{bury, few_tags, forget};
 pub use withdrawal::{erase, withdraw};
 
 /// What became of a mapping or a withdrawal.
@@ -39,6 +45,8 @@ pub enum Admitted {
     Unchanged,
     /// What was published is withdrawn.
     Withdrawn,
+    /// A withdrawal that took nothing away, and says little more than an earlier one of the same key.
+    Noted,
 }
 
 /// Why something was not taken in.
@@ -68,6 +76,9 @@ pub enum Refused {
     /// `Default` withdrawn while other tags stand.
     #[error("the mapping for Default cannot go while others stand; withdraw those first, or all at once")]
     DefaultNeeded,
+    /// A withdrawal of one tag that takes nothing away, and there are enough of them.
+    #[error("nothing stands under this tag, and no more withdrawals of single tags are kept; withdraw all tags instead")]
+    WithdrawAll,
     /// The record or an answer would exceed its size.
     #[error("the mappings of this identifier would not fit into one answer")]
     TooLarge,
@@ -85,15 +96,17 @@ pub fn admit(
     if held.entries.iter().any(|entry| entry.statement == new.statement) {
         return Ok(Admitted::Unchanged);
     }
-    withdrawn::check(&held.tombstones, new)?;
-    holders::check(held, new)?;
-    serials::check(held, new)?;
     let mut changed = held.clone();
-    drop_expired(&mut changed, now);
+    // First, so that nothing depends on whether somebody has written since it expired.
+    expiry::tidy(&mut changed, now);
+    withdrawn::check(&changed.tombstones, new)?;
+    holders::check(&changed, new)?;
+    serials::check(&changed, new)?;
     let before = changed.entries.len();
     changed.entries.retain(|entry| !serials::gives_way(entry, new) && !holders::gives_way(entry, new));
     let replaced = changed.entries.len() < before;
     changed.entries.push(new.clone());
+    holders::succeed(&mut changed, new);
     tags::check(&changed, new)?;
     size::check(&mut changed)?;
     *held = changed;
@@ -102,34 +115,26 @@ pub fn admit(
 
 /// What a sender gets who asks for `tag`, by authority: the mapping for that tag, and the one for
 /// `Default`, to be taken if the first is void or not there.
-pub fn choices<'a>(record: &'a Record, tag: &Tag) -> Vec<[Option<&'a Entry>; 2]> {
-    let mut authorities: Vec<&Domain> = Vec::new();
-    let mut choices: Vec<[Option<&Entry>; 2]> = Vec::new();
-    for entry in &record.entries {
-        if !authorities.contains(&&entry.authority) {
-            authorities.push(&entry.authority);
+pub fn choices<'a>(entries: impl Iterator<Item = Listed<'a>>, tag: &Tag) -> Vec<[Option<Listed<'a>>; 2]> {
+    let default_tag = Tag::default_tag();
+    let mut authorities: Vec<&str> = Vec::new();
+    let mut choices: Vec<[Option<Listed<'a>>; 2]> = Vec::new();
+    for entry in entries {
+        let known = authorities.iter().position(|authority| *authority == entry.authority);
+        let at = known.unwrap_or_else(|| {
+            authorities.push(entry.authority);
             choices.push([None, None]);
-        }
-        let at = authorities.iter().position(|authority| **authority == entry.authority);
-        if let Some([asked, default]) = at.and_then(|at| choices.get_mut(at)) {
-            if entry.tag == *tag {
+            choices.len() - 1
+        });
+        if let Some([asked, default]) = choices.get_mut(at) {
+            if entry.tag == tag.as_str() {
                 *asked = Some(entry);
-            } else if entry.tag.is_default() {
+            } else if entry.tag == default_tag.as_str() {
                 *default = Some(entry);
             }
         }
     }
     choices
-}
-
-/// Whoever writes a record tidies it up.
-fn drop_expired(held: &mut Holdings, now: Timestamp) {
-    held.entries.retain(|entry| now < entry.void_from());
-    held.tombstones.retain(|tombstone| now < tombstone.until);
-}
-
-fn same_authority(one: &Signed, other: &Signed) -> bool {
-    one.credential.authority == other.credential.authority
 }
 
 #[cfg(test)]

@@ -44,7 +44,9 @@ pub(crate) fn attempt<T>(
     for _ in 0..ATTEMPTS {
         let mut batch = Batch::new(directory);
         let done = work(&mut batch)?;
+        let undone = batch.undone(&journalled)?;
         if batch.write(&mut journalled)? {
+            directory.journal(&undone)?;
             return Ok(done);
         }
     }
@@ -106,19 +108,34 @@ impl<'a> Batch<'a> {
         now: Timestamp,
     ) -> Result<Result<Admitted, Refused>, DirectoryError> {
         let csi = &withdrawal.csi;
+        let standing = self.status(&key_of(credential))?.held.value.clone();
         let slot = self.record(csi)?;
         let before = named(&slot.held.value);
-        let admitted = admission::withdraw(&mut slot.held.value, withdrawal, credential, statement, now);
-        if admitted != Ok(Admitted::Withdrawn) {
+        let held = &mut slot.held.value;
+        let admitted = admission::withdraw(held, withdrawal, credential, statement, standing.as_ref(), now);
+        if !matches!(admitted, Ok(Admitted::Withdrawn | Admitted::Noted)) {
             return Ok(admitted);
         }
         slot.changed = true;
-        let stone = slot.held.value.tombstones.last().cloned();
+        let stone = slot.held.value.tombstones.iter().rfind(|stone| stone.is_of(credential)).cloned();
         self.orphan(csi, before);
+        // The journal grows with what is taken away, not with how often somebody says so.
+        if admitted == Ok(Admitted::Noted) {
+            return Ok(admitted);
+        }
         // The record may have had no room for the evidence.
         let stone = stone.map(|stone| Tombstone { evidence: statement.to_vec(), ..stone });
         self.journal.extend(stone.map(|stone| Entry::Tombstone(csi.clone(), stone)));
         Ok(admitted)
+    }
+
+    /// Whether a withdrawal that somebody sent may leave a tombstone.
+    pub(crate) fn few_tags(
+        &mut self,
+        withdrawal: &Withdrawal,
+        credential: &Credential,
+    ) -> Result<Result<(), Refused>, DirectoryError> {
+        Ok(admission::few_tags(&self.record(&withdrawal.csi)?.held.value, withdrawal, credential))
     }
 
     /// Takes everything away about `csi` but what keeps it away; returns how many mappings.
@@ -150,9 +167,13 @@ impl<'a> Batch<'a> {
     fn put(&mut self, csi: &Csi, tombstone: Tombstone) -> Result<bool, DirectoryError> {
         let slot = self.record(csi)?;
         let before = named(&slot.held.value);
-        if !admission::bury(&mut slot.held.value, tombstone) {
+        let held = &mut slot.held.value;
+        let forgot = tombstone.evidence.is_empty() && admission::forget(held, &tombstone);
+        let buried = admission::bury(held, tombstone);
+        if !buried && !forgot {
             return Ok(false);
         }
+        admission::make_room(held);
         slot.changed = true;
         self.orphan(csi, before);
         Ok(true)
@@ -258,6 +279,19 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What takes back those of the `journalled` withdrawals that another writer was faster than: they did
+    /// not come to effect, and must not when the journal is read.
+    fn undone(&mut self, journalled: &[Entry]) -> Result<Vec<Entry>, DirectoryError> {
+        let mut undone = Vec::new();
+        for entry in journalled.iter().filter(|entry| !self.journal.contains(entry)).cloned().collect::<Vec<_>>() {
+            let Entry::Tombstone(csi, stone) = entry else { continue };
+            if !self.record(&csi)?.held.value.tombstones.iter().any(|known| known.covers(&stone)) {
+                undone.push(Entry::Undone(csi, stone));
+            }
+        }
+        Ok(undone)
     }
 
     /// Writes what changed: statuses first, so that a record never shows before the status it needs,

@@ -46,6 +46,10 @@ enum Action {
     Import {
         /// The file; `-` reads standard input
         file: PathBuf,
+        /// The file is this operator's own export, as it was written: erasures in it, which nobody signed,
+        /// are to count
+        #[arg(long)]
+        own_export: bool,
     },
     /// Write all mappings as lines that `import` reads
     Export {
@@ -98,6 +102,11 @@ enum Subject {
         file: PathBuf,
     },
     /// Take away everything held about an identifier, for good: no earlier export brings it back
+    ///
+    /// What stays, sealed under the pepper: a tombstone for each key that published, without the holder's
+    /// statement, until the last of its mappings would be void; what the tombstone journal has of earlier
+    /// withdrawals, which is never shortened; and earlier backups. To be rid of those make a new backup,
+    /// and delete the old.
     Erase {
         /// As a URI: `tel:+14155550123`, `mailto:alice@a.example`; `-` reads it from standard input
         identifier: String,
@@ -124,8 +133,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
     let open = || discreet_resolver::open(&config).map_err(usage);
     match &command.action {
         Action::Init => init::run(&config),
-        Action::Import { file } => {
-            open().and_then(|(rules, directory)| import::run(&rules, &directory, file))
+        Action::Import { file, own_export } => {
+            open().and_then(|(rules, directory)| import::run(&rules, &directory, file, *own_export))
         }
         Action::Export { file } => open().and_then(|(_, directory)| export::run(&directory, file)),
         Action::Serve => serve::run(&config),

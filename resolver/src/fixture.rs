@@ -255,11 +255,18 @@ impl Site {
     }
 
     pub(crate) fn import(&self, lines: &[String]) -> (Summary, Vec<LineError>) {
-        let mut refused = Refused(Vec::new());
+        let (mut refused, text) = (Refused(Vec::new()), lines.join("\n"));
         let now = Timestamp::from_unix(self.clock.now());
-        let text = lines.join("\n");
         let summary =
             import::import(self.directory(), &self.resolver.rules, now, text.as_bytes(), &mut refused);
+        (summary.unwrap(), refused.0)
+    }
+
+    pub(crate) fn import_own(&self, lines: &[String]) -> (Summary, Vec<LineError>) {
+        let (mut refused, text) = (Refused(Vec::new()), lines.join("\n"));
+        let now = Timestamp::from_unix(self.clock.now());
+        let summary =
+            import::import_own(self.directory(), &self.resolver.rules, now, text.as_bytes(), &mut refused);
         (summary.unwrap(), refused.0)
     }
 
@@ -328,6 +335,10 @@ impl Store for Counting {
         limit: usize,
     ) -> Result<Vec<(Label, Row)>, StoreError> {
         self.0.scan(table, after, limit)
+    }
+
+    fn forget(&self) -> Result<bool, StoreError> {
+        self.0.forget()
     }
 
     fn syncs(&self) -> u64 {

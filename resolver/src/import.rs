@@ -14,7 +14,7 @@ use crate::rules::Rules;
 use discreet_protocol::credential::{Credential, CredentialId, Revocation};
 use discreet_protocol::identifier::{Csi, Domain};
 use discreet_protocol::statement::open;
-use discreet_protocol::time::Timestamp;
+use discreet_protocol::time::{CLOCK_TOLERANCE, DAY, Timestamp};
 use discreet_protocol::verify::{Verifier, VerifyError};
 use discreet_protocol::withdrawal::Withdrawal;
 use rayon::prelude::*;
@@ -26,6 +26,8 @@ use lines::Lines;
 
 /// The longest line that can hold a mapping; longer ones are refused without being kept.
 pub const MAX_LINE: usize = 16 * 1024;
+/// The longest an imported erasure lasts, in seconds: two years, longer than credentials are issued for.
+const LONGEST_ERASURE: u64 = 731 * DAY;
 /// Lines verified and written together.
 const BATCH: usize = 4096;
 
@@ -43,6 +45,12 @@ pub enum LineError {
     /// The rules do not name the authority, or it did not sign the revocation.
     #[error("the revocation is not by an authority that the rules name")]
     Revocation,
+    /// It has no signature.
+    #[error("an erasure counts in the directory's own export only; import that with --own-export")]
+    Unsigned,
+    /// An erasure of a key that proved the identifier in the future.
+    #[error("the erasure's times lie in the future")]
+    ErasureTimes,
     /// The chain does not hold.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -113,12 +121,46 @@ struct Checked {
     outcome: Result<Said, LineError>,
 }
 
-/// Imports all lines of `input`, as of `now`.
+/// Imports all lines of `input`, as of `now`. They may come from anybody: what nobody signed, an erasure, is
+/// refused.
 ///
 /// # Errors
 ///
 /// When the input cannot be read or the directory not written. Refused lines are no errors.
 pub fn import(
+    directory: &Directory,
+    rules: &Rules,
+    now: Timestamp,
+    input: impl BufRead + Send,
+    observer: &mut (impl Observer + Send),
+) -> Result<Summary, ImportError> {
+    import_from(Source::Anybody, directory, rules, now, input, observer)
+}
+
+/// As [`import`], of what this operator exported: erasures in it count.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn import_own(
+    directory: &Directory,
+    rules: &Rules,
+    now: Timestamp,
+    input: impl BufRead + Send,
+    observer: &mut (impl Observer + Send),
+) -> Result<Summary, ImportError> {
+    import_from(Source::Own, directory, rules, now, input, observer)
+}
+
+/// Whose word a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Anybody,
+    Own,
+}
+
+fn import_from(
+    source: Source,
     directory: &Directory,
     rules: &Rules,
     now: Timestamp,
@@ -136,7 +178,7 @@ pub fn import(
         let (next, written) = std::thread::scope(|scope| {
             // Beside the pool: while it waits for the disk, all cores verify.
             let writing = scope.spawn(|| write(directory, &checked, now, &mut summary, observer));
-            let next = lines.take(BATCH).map(|batch| check(&verifier, batch));
+            let next = lines.take(BATCH).map(|batch| check(source, &verifier, batch));
             (next, writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         written?;
@@ -149,15 +191,15 @@ pub fn import(
     }
 }
 
-fn check(verifier: &Verifier<'_>, batch: Vec<lines::Numbered>) -> Vec<Checked> {
+fn check(source: Source, verifier: &Verifier<'_>, batch: Vec<lines::Numbered>) -> Vec<Checked> {
     let check = |(number, text): lines::Numbered| {
-        let outcome = text.ok_or(LineError::TooLong).and_then(|text| check_line(verifier, &text));
+        let outcome = text.ok_or(LineError::TooLong).and_then(|text| check_line(source, verifier, &text));
         Checked { number, outcome }
     };
     batch.into_par_iter().map(check).collect()
 }
 
-fn check_line(verifier: &Verifier<'_>, text: &[u8]) -> Result<Said, LineError> {
+fn check_line(source: Source, verifier: &Verifier<'_>, text: &[u8]) -> Result<Said, LineError> {
     match Line::read(text).ok_or(LineError::Format)? {
         Line::Mapping { mapping, status } => {
             let verified = verifier.verify(&mapping, &status, None)?;
@@ -170,12 +212,18 @@ fn check_line(verifier: &Verifier<'_>, text: &[u8]) -> Result<Said, LineError> {
             Ok(Said::Withdrawal { withdrawal, credential: Box::new(credential), statement })
         }
         Line::Revocation { authority, revocation } => check_revocation(verifier, authority, revocation),
-        Line::Erasure(bytes) => {
-            let (csi, tombstone) = Tombstone::decode_about(&bytes).ok_or(LineError::Format)?;
-            let counts = verifier.now < tombstone.until;
-            Ok(if counts { Said::Erasure(csi, tombstone) } else { Said::Nothing })
-        }
+        Line::Erasure(_) if source == Source::Anybody => Err(LineError::Unsigned),
+        Line::Erasure(bytes) => check_erasure(verifier.now, &bytes),
     }
+}
+
+fn check_erasure(now: Timestamp, bytes: &[u8]) -> Result<Said, LineError> {
+    let (csi, mut tombstone) = Tombstone::decode_about(bytes).ok_or(LineError::Format)?;
+    if tombstone.proved_at > now.plus(CLOCK_TOLERANCE) {
+        return Err(LineError::ErasureTimes);
+    }
+    tombstone.until = tombstone.until.min(now.plus(LONGEST_ERASURE));
+    Ok(if now < tombstone.until { Said::Erasure(csi, tombstone) } else { Said::Nothing })
 }
 
 fn check_revocation(
@@ -214,7 +262,7 @@ fn write(
             Ok(Admitted::Added) => summary.added += 1,
             Ok(Admitted::Replaced) => summary.replaced += 1,
             Ok(Admitted::Unchanged) => summary.unchanged += 1,
-            Ok(Admitted::Withdrawn) => summary.withdrawn += 1,
+            Ok(Admitted::Withdrawn | Admitted::Noted) => summary.withdrawn += 1,
             Err(error) => {
                 summary.refused += 1;
                 observer.refused(line.number, error);

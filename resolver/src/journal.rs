@@ -36,6 +36,7 @@ const MAX_CONTENT: usize = ENTRY - 60;
 const TOMBSTONE: u64 = 0;
 const REVOCATION: u64 = 1;
 const BEGINNING: u64 = 2;
+const UNDONE: u64 = 3;
 
 /// A journal's own number, which its directory remembers.
 pub(crate) type JournalId = [u8; 16];
@@ -49,6 +50,8 @@ pub(crate) enum Entry {
     Tombstone(Csi, Tombstone),
     /// A credential is void.
     Revocation(Standing),
+    /// A tombstone that was entered before, and did not come to effect.
+    Undone(Csi, Tombstone),
 }
 
 /// Why a tombstone journal cannot be used.
@@ -225,6 +228,7 @@ impl Entry {
             Self::Beginning => (BEGINNING, Vec::new()),
             Self::Tombstone(csi, tombstone) => (TOMBSTONE, about(csi, tombstone)),
             Self::Revocation(standing) => (REVOCATION, standing.encode()),
+            Self::Undone(csi, tombstone) => (UNDONE, about(csi, tombstone)),
         };
         let mut plain = Writer::default();
         plain.array(3).uint(batch).uint(kind).bytes(&content);
@@ -238,6 +242,7 @@ impl Entry {
         let (batch, kind, content) = (reader.uint()?, reader.uint()?, reader.bytes()?);
         let entry = match kind {
             TOMBSTONE => Tombstone::decode_about(content).map(|(csi, stone)| Self::Tombstone(csi, stone)),
+            UNDONE => Tombstone::decode_about(content).map(|(csi, stone)| Self::Undone(csi, stone)),
             REVOCATION => Standing::decode(content).map(Self::Revocation),
             BEGINNING => Some(Self::Beginning),
             _ => None,

@@ -1,7 +1,7 @@
 //! The resolver: answers queries from a directory of sealed mappings.
 //!
 //! It knows neither OHTTP nor clients: a request comes in as [`http::Request`] and goes out as
-//! [`http::Response`], in process or (later) from a remote gateway. It links no HPKE; a test holds
+//! [`http::Response`], in process or from a remote gateway ([`server`]). It links no HPKE; a test holds
 //! it to that.
 //!
 //! | module | what it is |

@@ -12,9 +12,14 @@ use discreet_protocol::credential::{Credential, Status};
 use discreet_protocol::mapping::Mapping;
 use discreet_protocol::query::VerifiableMapping;
 use discreet_protocol::statement::{StatementError, Unverified};
-use discreet_protocol::time::Timestamp;
-use discreet_protocol::verify::VerifyError;
+use discreet_protocol::time::{DAY, Timestamp};
+use discreet_protocol::verify::{MAX_STATUS_AGE, VerifyError};
 use http::StatusCode;
+
+/// The oldest status one publishes with, in seconds. Clients refuse what is over 72 hours old, and the
+/// authority's next status may be nearly a day away: with an older one a mapping would be published, and
+/// soon refused by those who look it up.
+const MAX_SENT_STATUS_AGE: u64 = MAX_STATUS_AGE - DAY;
 
 /// Why a mapping is not served, or a withdrawal without effect. No variant repeats what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +30,12 @@ pub(crate) enum PublishError {
     /// The chain does not hold.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// The status is too old to publish with.
+    #[error(
+        "the credential's status is older than 48 hours; get a fresh one from the authority \
+         (`discreet credential refresh`) and publish again"
+    )]
+    OldStatus,
     /// The directory holds something that takes precedence, or has no room for it.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -61,7 +72,7 @@ impl PublishError {
             {
                 StatusCode::BAD_REQUEST
             }
-            Self::Verify(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Verify(_) | Self::OldStatus => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Refused(Refused::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Directory(error) => status_of(error),
@@ -82,7 +93,14 @@ impl Resolver {
     pub(crate) fn publish(&self, content: &[u8], now: Timestamp) -> Result<(), PublishError> {
         let sent = VerifiableMapping::decode(content).map_err(|_| PublishError::Malformed)?;
         let status = self.later_status(&sent)?;
-        let verified = self.rules.verifier(now).verify(sent.mapping(), &status, None)?;
+        let verified = self.rules.verifier(now).verify(sent.mapping(), &status, None);
+        let verified = verified.map_err(|error| match error {
+            VerifyError::StatusStale => PublishError::OldStatus,
+            other => PublishError::Verify(other),
+        })?;
+        if verified.status_at < now.minus(MAX_SENT_STATUS_AGE) {
+            return Err(PublishError::OldStatus);
+        }
         let new = Signed {
             statement: sent.mapping().to_vec(),
             mapping: verified.mapping,
@@ -95,7 +113,10 @@ impl Resolver {
     /// Puts a withdrawal statement into effect.
     pub(crate) fn withdraw(&self, content: &[u8], now: Timestamp) -> Result<(), PublishError> {
         let (withdrawal, credential) = self.rules.verifier(now).withdrawal(content)?;
-        batch::attempt(&self.directory, |batch| batch.withdraw(&withdrawal, &credential, content, now))??;
+        batch::attempt(&self.directory, |batch| match batch.few_tags(&withdrawal, &credential)? {
+            Ok(()) => batch.withdraw(&withdrawal, &credential, content, now),
+            Err(refused) => Ok(Err(refused)),
+        })??;
         Ok(())
     }
 

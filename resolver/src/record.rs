@@ -1,9 +1,8 @@
 //! What a row holds once opened: what is known of one identifier ([`Record`]), or an authority's
 //! latest word about one credential ([`Standing`]).
 //!
-//! A record is read in two depths. A lookup reads its index ([`Entry`]) and parses the one statement
-//! it returns, so that its work does not tell how many mappings there are. Whoever changes a record
-//! parses them all ([`Holdings`]).
+//! A record is read in two depths. A lookup walks its index in place ([`Opened`], [`Listed`]), and copies
+//! and parses the one statement it returns. Whoever changes a record parses them all ([`Holdings`]).
 //!
 //! ```cddl
 //! record    = [csi: tstr, [* entry], [* tombstone]]
@@ -21,17 +20,23 @@ use discreet_protocol::statement::{StatementError, Unverified};
 use discreet_protocol::time::Timestamp;
 use std::fmt;
 
+mod listed;
 mod tombstone;
 
+pub use listed::{Listed, Opened};
 pub use tombstone::Tombstone;
 
 /// Bytes of a sealed record. All have this one size, so that a row does not tell how much it holds;
-/// eight mappings with one service each fit, or seven where each names the service's key.
+/// what one authority may use of it is `crate::admission`'s to say.
 pub const RECORD_SIZE: usize = 4096;
 /// Bytes of a sealed status or revocation.
 pub const STATUS_SIZE: usize = 512;
-/// Most mappings, and most tombstones, in one record; the size is usually the tighter bound.
+/// Most mappings in one record; the size is the tighter bound.
 const MAX_ENTRIES: usize = 32;
+/// Most tombstones in one record, likewise.
+const MAX_TOMBSTONES: usize = 64;
+/// What a sealed row loses to nonce and tag.
+const OVERHEAD: usize = 40;
 
 /// A mapping in a record's index: what a lookup needs to choose.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,21 +110,20 @@ impl Entry {
         Signed::read(statement).map(|signed| signed.entry())
     }
 
+    /// Its bytes in a row.
+    pub(crate) fn size(&self) -> usize {
+        let mut out = Writer::default();
+        self.write(&mut out);
+        out.finish().len()
+    }
+
     fn write(&self, out: &mut Writer) {
         out.array(6).text(self.authority.as_str()).text(self.tag.as_str()).bytes(&self.id);
         out.uint(self.void_from.unix()).bool(self.hidden).bytes(&self.statement);
     }
 
     fn parse(reader: &mut Reader<'_>) -> Option<Self> {
-        reader.array_of(6)?;
-        Some(Self {
-            authority: Domain::new(reader.text()?).ok()?,
-            tag: Tag::new(reader.text()?).ok()?,
-            id: reader.bytes()?.try_into().ok()?,
-            void_from: Timestamp::from_unix(reader.uint()?),
-            hidden: reader.bool()?,
-            statement: reader.bytes()?.to_vec(),
-        })
+        Listed::read(reader)?.entry()
     }
 }
 
@@ -182,7 +186,7 @@ impl Record {
         let csi = Csi::from_uri(reader.text()?).ok()?;
         let count = reader.array().filter(|count| *count <= MAX_ENTRIES)?;
         let entries = (0..count).map(|_| Entry::parse(&mut reader)).collect::<Option<_>>()?;
-        let count = reader.array().filter(|count| *count <= MAX_ENTRIES)?;
+        let count = reader.array().filter(|count| *count <= MAX_TOMBSTONES)?;
         let tombstones = (0..count).map(|_| Tombstone::read(&mut reader)).collect::<Option<_>>()?;
         reader.is_padding().then_some(Self { csi, entries, tombstones })
     }
@@ -208,12 +212,16 @@ impl Holdings {
 
     /// Whether the record would fit into its row.
     pub fn fits(&self) -> bool {
-        // What a sealed row loses to nonce and tag.
-        const OVERHEAD: usize = 40;
-        let within = |count: usize| count <= MAX_ENTRIES;
-        within(self.entries.len())
-            && within(self.tombstones.len())
+        self.entries.len() <= MAX_ENTRIES
+            && self.tombstones.len() <= MAX_TOMBSTONES
             && self.record().encode().len() + OVERHEAD <= RECORD_SIZE
+    }
+
+    /// Bytes of the row that mappings and tombstones share.
+    pub(crate) fn room(&self) -> usize {
+        // The heads of four arrays and strings.
+        const HEADS: usize = 8;
+        RECORD_SIZE - OVERHEAD - HEADS - self.csi.uri().len()
     }
 }
 
@@ -252,7 +260,7 @@ impl Standing {
 
 /// The statements' bytes would spell the identifier.
 macro_rules! silent_debug {
-    ($($name:ident),*) => {$(
+    ($($name:ty),*) => {$(
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(concat!(stringify!($name), "(…)"))
@@ -261,7 +269,7 @@ macro_rules! silent_debug {
     )*};
 }
 
-silent_debug!(Entry, Signed, Record, Holdings, Standing);
+silent_debug!(Entry, Signed, Record, Holdings, Standing, Opened, Listed<'_>);
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@
 //! file, in its free pages, in its log or in the journal. Blocks that the file system has freed, and
 //! earlier backups, are out of our hands.
 
-use crate::directory::relabel;
+use crate::directory::{Directory, DirectoryError, relabel};
 use crate::journal::{self, JournalError};
 use crate::lock::{Lock, LockError, beside};
 use crate::seal::Pepper;
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Rows moved with one durable write.
@@ -46,6 +47,9 @@ pub enum RepepperError {
     /// The tombstone journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The directory does not open as it is.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// A row opens under neither pepper, or is nothing that a directory holds.
     #[error("a row opens under neither {} nor the new pepper beside it; use the pepper the directory was made with, or restore the directory from a backup", path.display())]
     Row {
@@ -87,17 +91,19 @@ pub fn repepper(
     if fs::metadata(directory).map_or(true, |file| file.len() == 0) {
         return Err(RepepperError::NoDirectory { path: directory.to_owned() });
     }
-    let lock = Lock::exclusive(directory)?;
+    let store = Arc::new(Sqlite::open_with(directory, Lock::exclusive(directory)?)?);
     let old = Pepper::new(read_secret(pepper)?);
     let next = next_pepper(pepper);
     if !next.exists() {
+        // Pepper and journal belong to the directory, and all of the journal is in it: it opens. Nothing
+        // that is found wrong later could be undone.
+        Directory::open(Arc::clone(&store), Pepper::new(read_secret(pepper)?), journal)?;
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut_slice()).map_err(RepepperError::Randomness)?;
         create_secret(&next, &bytes)?;
     }
     let new = Pepper::new(read_secret(&next)?);
-    let store = Sqlite::open_with(directory, lock)?;
-    let mover = Mover { store: &store, old: &old, new: &new, path: pepper };
+    let mover = Mover { store: store.as_ref(), old: &old, new: &new, path: pepper };
     // Nearly all of the work is the records'.
     mover.table(Table::Statuses, |position| progress(position * 0.2))?;
     mover.table(Table::Records, |position| progress(0.2 + position * 0.7))?;

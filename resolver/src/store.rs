@@ -7,6 +7,7 @@
 use crate::group::Abandoned;
 use crate::lock::LockError;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[cfg(test)]
 pub(crate) mod contract;
@@ -48,12 +49,12 @@ pub struct Write {
     pub row: Option<Row>,
 }
 
-/// Whether a conditional write took effect.
+/// Whether the conditional writes of a batch took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It did, durably.
+    /// They did, durably.
     Applied,
-    /// The row has another version by now; nothing changed.
+    /// A row of the batch has another version by now; nothing of it changed.
     Conflict,
 }
 
@@ -117,7 +118,8 @@ pub trait Store: Send + Sync + 'static {
         labels.iter().map(|label| self.read(table, label)).collect()
     }
 
-    /// Applies each write whose condition holds, in order, and says for each whether it did.
+    /// Applies all writes in order, if the condition of each holds when its turn comes, and nothing if one
+    /// does not: what belongs together is never there in part. Says for each the same.
     ///
     /// On return what was applied is durable: it survives the loss of power. If the process dies
     /// before, each row is wholly as before or wholly as written; of two writes the later is never
@@ -138,6 +140,42 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Label, Row)>, StoreError>;
 
+    /// Leaves nothing of rows that were replaced or deleted, as far as others who use the store now allow;
+    /// returns whether they did. Lookups and writes go on meanwhile.
+    fn forget(&self) -> Result<bool, StoreError>;
+
     /// How often this store has waited for the disk to make something durable, since it was opened.
     fn syncs(&self) -> u64;
+}
+
+/// A store that several hold.
+impl<S: Store> Store for Arc<S> {
+    fn read(&self, table: Table, label: &Label) -> Result<Option<Row>, StoreError> {
+        self.as_ref().read(table, label)
+    }
+
+    fn read_many(&self, table: Table, labels: &[Label]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.as_ref().read_many(table, labels)
+    }
+
+    fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
+        self.as_ref().write(batch)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        after: Option<&Label>,
+        limit: usize,
+    ) -> Result<Vec<(Label, Row)>, StoreError> {
+        self.as_ref().scan(table, after, limit)
+    }
+
+    fn forget(&self) -> Result<bool, StoreError> {
+        self.as_ref().forget()
+    }
+
+    fn syncs(&self) -> u64 {
+        self.as_ref().syncs()
+    }
 }

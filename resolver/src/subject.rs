@@ -28,11 +28,18 @@ pub fn export(directory: &Directory, csi: &Csi) -> Result<Vec<String>, Directory
 /// an old export from bringing them back: for each key that published one a tombstone without
 /// evidence, and revocations, which name nobody. A holder may publish again with a higher serial.
 ///
+/// The database and its log then hold the old row no more, not even sealed, unless somebody keeps reading it
+/// ([`Directory::forget`] says so). Sealed under the pepper stay: what the tombstone journal has of earlier
+/// withdrawals, for as long as there is the journal, and backups made before. Blocks that the file
+/// system has freed are out of our hands.
+///
 /// # Errors
 ///
 /// When the directory cannot be read or written.
 pub fn erase(directory: &Directory, csi: &Csi, now: Timestamp) -> Result<u64, DirectoryError> {
-    batch::attempt(directory, |batch| batch.erase(csi, now))
+    let erased = batch::attempt(directory, |batch| batch.erase(csi, now))?;
+    directory.forget()?;
+    Ok(erased)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ async fn c17_empty_content_is_400_and_stays_here() {
 }
 
 #[tokio::test]
-async fn c18_only_the_content_type_is_passed_to_the_gateway() {
+async fn c18_c69_only_the_content_type_is_passed_to_the_gateway() {
     let setup = Setup::new(oblivious()).await;
     let mut request = sealed("sealed");
     let fields = [
@@ -141,7 +141,7 @@ async fn c19_anything_else_from_the_gateway_is_502_and_dropped() {
 }
 
 #[tokio::test]
-async fn c19_a_redirect_is_not_followed() {
+async fn c19_c52_a_redirect_is_not_followed() {
     let setup = Setup::new(Gateway::new(|_| {
         Response::builder().status(307).header("location", "/elsewhere").body(Bytes::new()).unwrap()
     }))
@@ -179,4 +179,50 @@ async fn c21_query_and_trailers_end_here() {
     assert_eq!(seen[0].uri().to_string(), "/.well-known/ohttp-gateway");
     assert_eq!(field_names(seen[0].headers()), ["content-length", "content-type", "host"]);
     assert_eq!(seen[0].body().as_ref(), b"sealed");
+}
+
+/// RFC 10036 §3: a field nobody here knows. Bodies are read whole, within their bounds, and it goes no
+/// further.
+#[tokio::test]
+async fn c65_c66_incremental_is_neither_honoured_nor_passed_on() {
+    let setup = Setup::new(Gateway::new(|_| {
+        let mut response = answer(200, "message/ohttp-res", "sealed answer");
+        response.headers_mut().insert("incremental", "?1".parse().unwrap());
+        response
+    }))
+    .await;
+    for value in ["?1", "?0", "?1;x=1", "nonsense"] {
+        let mut request = sealed("sealed");
+        request.headers_mut().insert("incremental", value.parse().unwrap());
+        let response = setup.ask(request).await;
+        assert_eq!(response.status(), StatusCode::OK, "{value}");
+        assert_eq!(field_names(response.headers()), ["cache-control", "content-length", "content-type"]);
+    }
+    for seen in setup.gateway.seen() {
+        assert_eq!(field_names(seen.headers()), ["content-length", "content-type", "host"]);
+        assert_eq!(seen.body().as_ref(), b"sealed");
+    }
+}
+
+/// A limit that a gateway could aim at one client would tell it which requests are that client's.
+#[tokio::test]
+async fn c71_a_gateways_limits_are_not_acted_on_nor_passed_back() {
+    let limited = |status| {
+        let mut response = answer(status, "application/problem+json", "{}");
+        response.headers_mut().insert("retry-after", "3600".parse().unwrap());
+        response.headers_mut().insert("ratelimit", "\"default\";r=0;t=3600".parse().unwrap());
+        response.headers_mut().insert("ratelimit-policy", "\"default\";q=1;w=3600".parse().unwrap());
+        response
+    };
+    let setup = Setup::new(oblivious()).await;
+    for (passed_on, status) in [429, 503].into_iter().enumerate() {
+        setup.gateway.answer(move |_| limited(status));
+        let response = setup.ask(sealed("sealed")).await;
+        assert_eq!(response.status().as_u16(), status);
+        assert_eq!(field_names(response.headers()), ["cache-control", "content-length", "content-type"]);
+        // The same client again, at once: passed on and answered.
+        setup.gateway.answer(|_| answer(200, "message/ohttp-res", "sealed answer"));
+        assert_eq!(setup.ask(sealed("sealed")).await.status(), StatusCode::OK);
+        assert_eq!(setup.gateway.seen().len(), 2 * (passed_on + 1));
+    }
 }

@@ -13,7 +13,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(super) fn run(rules: &Rules, directory: &Directory, file: &Path) -> Result<ExitCode, Failure> {
+pub(super) fn run(
+    rules: &Rules,
+    directory: &Directory,
+    file: &Path,
+    own_export: bool,
+) -> Result<ExitCode, Failure> {
     let (input, size): (Box<dyn Read + Send>, _) = if file == Path::new("-") {
         (Box::new(std::io::stdin()), None)
     } else {
@@ -23,7 +28,8 @@ pub(super) fn run(rules: &Rules, directory: &Directory, file: &Path) -> Result<E
         (Box::new(input), size)
     };
     let mut observer = Progress { bar: bytes_bar(size), start: Instant::now() };
-    let summary = import::import(directory, rules, now(), BufReader::new(input), &mut observer);
+    let import = if own_export { import::import_own } else { import::import };
+    let summary = import(directory, rules, now(), BufReader::new(input), &mut observer);
     observer.bar.finish_and_clear();
     let Summary { added, replaced, withdrawn, unchanged, refused } = summary.map_err(failed)?;
     println!(

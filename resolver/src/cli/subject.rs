@@ -37,5 +37,8 @@ pub(super) fn export(directory: &Directory, csi: &Csi, file: &Path) -> Result<Ex
 pub(super) fn erase(directory: &Directory, csi: &Csi) -> Result<ExitCode, Failure> {
     let count = subject::erase(directory, csi, now()).map_err(failed)?;
     println!("{count} mappings erased");
+    if !directory.forget().map_err(failed)? {
+        eprintln!("the log still holds the old row, sealed: somebody is reading it; run this again");
+    }
     Ok(ExitCode::SUCCESS)
 }

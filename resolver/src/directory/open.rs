@@ -31,11 +31,12 @@ pub(super) fn open(rows: Rows, journal: &Path) -> Result<Directory, DirectoryErr
     journal.expect(&id)?;
     let entries = journal.read(&rows.pepper, known)?;
     let directory = Directory { rows, journal, decoy };
-    for entries in entries.chunks(BATCH) {
+    let read = entries.len() as u64;
+    for entries in effective(entries).chunks(BATCH) {
         replay(&directory, entries)?;
     }
-    if !entries.is_empty() {
-        let known = known + entries.len() as u64;
+    if read > 0 {
+        let known = known + read;
         // Who was faster has replayed the same entries.
         directory.rows.write_note(&Note::Journal { id, known }, Some(version))?;
     }
@@ -54,10 +55,26 @@ fn create(rows: &Rows, journal: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
+/// Without what was taken back.
+fn effective(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut effective: Vec<Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if let Entry::Undone(csi, stone) = entry {
+            let undone = Entry::Tombstone(csi, stone);
+            if let Some(place) = effective.iter().rposition(|known| *known == undone) {
+                effective.remove(place);
+            }
+        } else {
+            effective.push(entry);
+        }
+    }
+    effective
+}
+
 fn replay(directory: &Directory, entries: &[Entry]) -> Result<(), DirectoryError> {
     batch::attempt(directory, |batch| {
         entries.iter().try_for_each(|entry| match entry {
-            Entry::Beginning => Ok(()),
+            Entry::Beginning | Entry::Undone(..) => Ok(()),
             Entry::Tombstone(csi, tombstone) => batch.rebury(csi, tombstone),
             Entry::Revocation(standing) => batch.revoke_again(standing),
         })

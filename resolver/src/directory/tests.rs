@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::*;
 use crate::journal::JournalError;
+use crate::record::Tombstone;
 use crate::store::Sqlite;
 use discreet_serve::secret::Secret32;
 
@@ -67,7 +68,8 @@ fn the_row_of_an_empty_record_goes_and_may_come_back() {
     assert!(directory.find(&phone(NUMBER)).unwrap().is_none());
     let old = Change::Record(Versioned { value: value.clone(), version });
     let new = Change::Record(Versioned { value, version: None });
-    assert_eq!(directory.apply(&[old, new]).unwrap(), [Written::Conflict, Written::Applied]);
+    assert_eq!(directory.apply(&[old]).unwrap(), [Written::Conflict]);
+    assert_eq!(directory.apply(&[new]).unwrap(), [Written::Applied]);
     let again = directory.record(&phone(NUMBER)).unwrap().version;
     assert_ne!(again, version, "the new row is not taken for the old one");
 }
@@ -191,4 +193,67 @@ fn a_new_directory_takes_over_the_journal_of_a_lost_one() {
     let error = open(folder.path(), 2).err().unwrap();
     assert!(matches!(error, DirectoryError::Journal(JournalError::Damaged { .. })), "{error}");
     assert_eq!(std::fs::read(folder.path().join("journal")).unwrap(), before);
+}
+
+fn stone(authority: &str, name: Option<&str>, serial: u64, evidence: usize) -> Tombstone {
+    Tombstone {
+        authority: domain(authority),
+        holder: person(ONE, 1, 10).holder.verifying_key().to_bytes(),
+        proved_at: person(ONE, 1, 10).credential.proved_at,
+        tag: name.map(tag),
+        serial,
+        until: NOW.plus(1000),
+        evidence: vec![1; evidence],
+    }
+}
+
+/// A directory whose journal has `entries` that are not in it yet, opened.
+fn replayed(folder: &Path, entries: &[Journalled]) -> Record {
+    let directory = with_one_record(folder);
+    directory.journal(entries).unwrap();
+    drop(directory);
+    open(folder, 1).unwrap().record(&phone(NUMBER)).unwrap().value
+}
+
+#[test]
+fn a_journal_with_more_than_fits_is_replayed_all_the_same() {
+    let tags = (0..40).map(|n| stone(ONE, Some(&format!("Tag-{n}")), 4, 0));
+    let whole = (0..40).map(|n| stone(ONE, Some(&format!("Tag-{n}")), 4, 400));
+    let others = (0..60).map(|n| stone(&format!("authority-{n}.example"), None, 4, 400));
+    for (stones, left) in [(tags.collect::<Vec<_>>(), 40), (whole.collect(), 40), (others.collect(), 60)] {
+        let folder = tempfile::tempdir().unwrap();
+        let entries = stones.into_iter().map(|stone| Journalled::Tombstone(phone(NUMBER), stone));
+        let record = replayed(folder.path(), &entries.collect::<Vec<_>>());
+        assert_eq!(record.entries.len(), 1);
+        assert!((1..left).contains(&record.tombstones.len()), "{}", record.tombstones.len());
+    }
+}
+
+#[test]
+fn what_was_taken_back_is_not_replayed() {
+    let done = || Journalled::Tombstone(phone(NUMBER), stone(ONE, None, 6, 10));
+    let undone = || Journalled::Undone(phone(NUMBER), stone(ONE, None, 6, 10));
+    for (entries, left) in
+        [(vec![done()], 0), (vec![done(), undone()], 1), (vec![done(), undone(), done()], 0), (vec![undone()], 1)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(replayed(folder.path(), &entries).entries.len(), left);
+    }
+}
+
+#[test]
+fn a_repepper_without_its_journal_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_one_record(folder.path()));
+    let at = |name: &str| folder.path().join(name);
+    discreet_serve::secret::create_secret(&at("pepper.key"), &[1; 32]).unwrap();
+    std::fs::rename(at("journal"), at("elsewhere")).unwrap();
+    let repepper = || crate::repepper::repepper(&at("directory.db"), &at("journal"), &at("pepper.key"), |_| {});
+    let error = repepper().unwrap_err().to_string();
+    assert!(error.contains("is missing; restore its latest copy"), "{error}");
+    assert!(!crate::repepper::next_pepper(&at("pepper.key")).exists());
+    std::fs::rename(at("elsewhere"), at("journal")).unwrap();
+    assert!(open(folder.path(), 1).is_ok());
+    repepper().unwrap();
+    assert!(matches!(open(folder.path(), 1), Err(DirectoryError::WrongPepper)));
 }

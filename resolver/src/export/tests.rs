@@ -61,17 +61,17 @@ fn everything_exported_imports_again_with_the_same_answers() {
     let site = town();
     let other = Site::with_pepper(8);
     let exported = site.export();
-    let (summary, refused) = other.import(&lines(&exported));
+    let (summary, refused) = other.import_own(&lines(&exported));
     assert_eq!(refused, []);
     // Alice 3; 1 keeps `Default`, 5 both; 4 tombstones and a revocation.
     assert_eq!(counts(summary), [6, 0, 5, 0, 0]);
     assert_eq!(answers(&site), answers(&other));
     assert_eq!(sorted(&exported), sorted(&other.export()));
-    assert_eq!(counts(other.import(&lines(&exported)).0), [0, 0, 0, 11, 0]);
+    assert_eq!(counts(other.import_own(&lines(&exported)).0), [0, 0, 0, 11, 0]);
     let backwards: Vec<_> = lines(&exported).into_iter().rev().collect();
     let other = Site::with_pepper(9);
-    other.import(&backwards);
-    other.import(&backwards);
+    other.import_own(&backwards);
+    other.import_own(&backwards);
     assert_eq!(answers(&site), answers(&other), "in any order, tags after their `Default`");
 }
 
@@ -86,7 +86,7 @@ fn an_old_export_does_not_bring_back_who_withdrew_since() {
     assert!(site.services(None).is_empty());
     // Nor with a status of today, a month later, nor in a directory that got the withdrawal by import.
     let other = Site::with_pepper(8);
-    other.import(&lines(&site.export()));
+    other.import_own(&lines(&site.export()));
     for site in [site, other] {
         site.clock.advance(30 * DAY);
         let status = alice.status(NOW.plus(30 * DAY));
@@ -119,7 +119,7 @@ fn who_withdrew_stays_away_from_a_restored_backup() {
 #[test]
 fn imported_withdrawals_are_journalled() {
     let (site, other) = (town(), Site::with_pepper(8));
-    other.import(&lines(&site.export()));
+    other.import_own(&lines(&site.export()));
     let expected = answers(&other);
     let Site { resolver, folder, .. } = other;
     drop(resolver);

@@ -50,6 +50,19 @@ impl Tombstone {
         self.authority == other.authority && (successor || (same_key && same_tag))
     }
 
+    /// Its bytes in a row, without evidence.
+    pub(crate) fn size(&self) -> usize {
+        let mut out = Writer::default();
+        self.write(&mut out);
+        out.finish().len() - self.evidence.len()
+    }
+
+    /// Most bytes of one for all tags under `authority`, without evidence.
+    pub(crate) fn largest(authority: &Domain) -> usize {
+        // The head of the array; authority and holder with theirs; three integers; null; nothing.
+        1 + 3 + authority.as_str().len() + 34 + 3 * 9 + 1 + 1
+    }
+
     pub(super) fn write(&self, out: &mut Writer) {
         out.array(7).text(self.authority.as_str()).bytes(&self.holder).uint(self.proved_at.unix());
         match &self.tag {

@@ -84,8 +84,9 @@ impl Sqlite {
     pub(crate) fn scrub(&self) -> Result<(), StoreError> {
         let writer = lock(&self.writer);
         wal::empty(&writer)
-            .and_then(|()| writer.execute_batch("VACUUM"))
+            .and_then(|_| writer.execute_batch("VACUUM"))
             .and_then(|()| wal::empty(&writer))
+            .map(drop)
             .map_err(|reason| failure(&self.path, reason))
     }
 
@@ -197,6 +198,12 @@ impl Store for Sqlite {
         limit: usize,
     ) -> Result<Vec<(Label, Row)>, StoreError> {
         self.reading(|connection| rows::scan(connection, table, after, limit))
+    }
+
+    fn forget(&self) -> Result<bool, StoreError> {
+        // What a page held before is overwritten when the page is written (`secure_delete`); what is left
+        // is the log.
+        wal::empty(&lock(&self.writer)).map_err(|reason| failure(&self.path, reason))
     }
 
     fn syncs(&self) -> u64 {

@@ -112,7 +112,7 @@ async fn a_body_at_the_limit_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_is_408() {
+async fn c66_a_body_that_does_not_come_is_408() {
     let bench = bench(Limits::default());
     let answer = bench.say("POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nabc").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -126,7 +126,7 @@ async fn an_answer_that_does_not_come_is_503() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_that_does_not_come_closes_the_connection() {
+async fn c66_a_header_that_does_not_come_closes_the_connection() {
     let answer = bench(Limits::default()).say("GET / HTTP/1.1\r\nx: ").await;
     assert_eq!(answer, "");
 }

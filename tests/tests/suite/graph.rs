@@ -82,6 +82,12 @@ fn a_forbidden_edge_is_noticed() {
 }
 
 #[test]
+fn who_attests_numbers_sees_no_lookup() {
+    must_not_reach("discreet-provider", &["hpke", "ohttp", "bhttp", "discreet-envelope"]);
+    must_not_reach("discreet-provider", &["discreet-gateway", "discreet-resolver", "discreet-client"]);
+}
+
+#[test]
 fn the_relay_could_not_decrypt() {
     let crypto = ["hpke", "ohttp", "bhttp", "chacha20poly1305", "x-wing"];
     must_not_reach("discreet-relay", &crypto);

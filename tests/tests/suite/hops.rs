@@ -42,7 +42,7 @@ async fn start() -> (Net, Recorder) {
 }
 
 /// Every lookup on both hops had 4096 bytes up and 8192 down, and there were `count` of them.
-fn assert_one_size(recorder: &Recorder, count: usize) {
+pub(crate) fn assert_one_size(recorder: &Recorder, count: usize) {
     for hop in ["relay", "gateway"] {
         let lookups = recorder.lookups(hop);
         assert_eq!(lookups.len(), count, "{hop}");

@@ -5,6 +5,7 @@
 
 mod at_rest;
 mod commands;
+mod conformance;
 mod end_to_end;
 mod gateway;
 mod graph;
@@ -13,6 +14,7 @@ mod imports;
 mod kills;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod power;
+mod probe;
 mod rebuild;
 mod recipients;
 mod refusals;

@@ -9,8 +9,10 @@
 
 use crate::commands::process::{command, finish};
 use crate::commands::system::Site;
+use discreet_resolver::directory::Directory;
+use discreet_resolver::rules::Rules;
 use discreet_resolver::store::{Row, Sqlite, Store, Table, Write, Written};
-use discreet_resolver::{export, open};
+use discreet_resolver::{OpenError, export, open};
 use discreet_serve::config;
 use disk::{Chance, Disk, Operation};
 use shim::Recorder;
@@ -21,6 +23,7 @@ use std::path::Path;
 use std::process::Command;
 
 pub(crate) mod disk;
+mod recipients;
 pub(crate) mod shim;
 
 /// Cuts the power at about `count` moments of the record, and at its end. `check` gets the folder that
@@ -74,14 +77,23 @@ fn imports_survive_a_power_cut_at_any_moment() {
     assert_eq!(faults, [""; 0]);
 }
 
-/// All lines of the directory in `folder`.
-fn exported(folder: &Path) -> BTreeSet<String> {
+/// The directory in `folder`, opened as every command does.
+fn opened(folder: &Path) -> Result<(Rules, Directory), OpenError> {
     let file = folder.join("resolver.toml");
     let mut config: discreet_resolver::Config = config::load(&file).unwrap();
     config.resolve(folder);
-    let (_, directory) = open(&config).unwrap();
+    open(&config)
+}
+
+/// All lines of the directory in `folder`.
+fn exported(folder: &Path) -> BTreeSet<String> {
+    let (_, directory) = opened(folder).unwrap();
+    lines_of(&directory)
+}
+
+fn lines_of(directory: &Directory) -> BTreeSet<String> {
     let mut out = Vec::new();
-    export::export(&directory, crate::commands::system::now(), &mut out, |_| ()).unwrap();
+    export::export(directory, crate::commands::system::now(), &mut out, |_| ()).unwrap();
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
 }
 

@@ -8,8 +8,10 @@
 )]
 
 mod answers;
+mod dates;
 mod directory;
-mod fakes;
+mod failover;
+pub(crate) mod fakes;
 mod gateway;
 mod policies;
 mod relays;

@@ -1,4 +1,5 @@
-//! A gateway whose resolver is another process's, over mutually authenticated TLS.
+//! Roles that know each other by their certificates: a gateway whose resolver is another process's, and
+//! a gateway that lets known relays in.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -83,4 +84,40 @@ fn rejects_a_remote_resolver_without_an_identity_to_show() {
     let remote = "[resolver.remote]\nrules = \"rules.toml\"\n[resolver.remote.upstream]\nurl = \"https://127.0.0.1:1\"";
     site.bend("gateway.toml", "[resolver]\nembedded = \"resolver.toml\"", remote);
     site.gateway(["--check-config"]).refused(2, "needs identity");
+}
+
+/// A gateway that lets in relays with these certificates, as processes.
+fn with_known_relays(known: &[&str], limit: &str) -> crate::commands::system::System {
+    let site = Site::new();
+    site.import("lines.jsonl", &[site.world.line(NUMBER)]).succeeded();
+    let peers: Vec<_> = known.iter().map(|name| format!("\"{name}.pem\"")).collect();
+    let mutual = format!("[listen.mutual_tls]\npeers = [{}]\n", peers.join(", "));
+    site.bend("gateway.toml", "[listen.tls]\n", &mutual);
+    site.bend("gateway.toml", "[resolver]\n", &format!("{limit}\n[resolver]\n"));
+    site.start_with_relays(|index| {
+        format!("identity = {{ certificate = \"relay-{index}.pem\", key = \"relay-{index}.key.pem\" }}\n")
+    })
+}
+
+#[test]
+fn a_gateway_answers_relays_it_knows() {
+    let system = with_known_relays(&["relay-0", "relay-1"], "");
+    for _ in 0..4 {
+        system.site.lookup([NUMBER]).succeeded();
+    }
+}
+
+#[test]
+fn rejects_a_relay_that_the_gateway_does_not_know() {
+    let system = with_known_relays(&["relay-0"], "");
+    // The policy is wanted through both.
+    let failed = system.site.lookup([NUMBER]);
+    assert_eq!(failed.code, Some(3), "{failed:?}");
+}
+
+#[test]
+fn a_relay_over_its_limit_is_told_so_whoever_asks() {
+    let system = with_known_relays(&["relay-0", "relay-1"], "relay_limit = { per_second = 1, burst = 1 }");
+    let told = (0..20).map(|_| system.site.lookup([NUMBER])).find(|ran| ran.code != Some(0)).unwrap();
+    assert!(told.code == Some(3) && told.stderr.contains("429"), "{told:?}");
 }

@@ -18,7 +18,7 @@ fn published() -> (Holdings, Person) {
 
 fn apply(held: &mut Holdings, who: &Person, tag: Option<&str>, serial: u64) -> Result<Admitted, Refused> {
     let statement = who.withdrawal(tag, serial);
-    withdraw(held, &who.withdrawal_claims(tag, serial), &who.credential, &statement, NOW)
+    withdraw(held, &who.withdrawal_claims(tag, serial), &who.credential, &statement, None, NOW)
 }
 
 fn tags(held: &Holdings) -> Vec<&str> {
@@ -62,8 +62,10 @@ fn a_withdrawal_that_adds_nothing_changes_nothing() {
     for (tag, serial) in [(None, 9), (None, 8), (Some("Work"), 9), (Some("Default"), 1)] {
         assert_eq!(apply(&mut held, &alice, tag, serial), Ok(Admitted::Unchanged), "{tag:?} {serial}");
     }
-    assert_eq!(apply(&mut held, &alice, None, 10), Ok(Admitted::Withdrawn));
-    assert_eq!(held.tombstones.len(), 1);
+    // A higher serial is noted, and no reason to write a journal.
+    assert_eq!(apply(&mut held, &alice, None, 10), Ok(Admitted::Noted));
+    assert_eq!(apply(&mut held, &alice, Some("Work"), 11), Ok(Admitted::Noted));
+    assert_eq!(held.tombstones.len(), 2);
 }
 
 #[test]
@@ -103,11 +105,19 @@ fn a_tombstone_stays_until_the_last_it_voids_would_be_void() {
 fn a_withdrawal_works_where_its_statement_does_not_fit() {
     let (mut held, alice) = published();
     let alice = alice.reaching(&["mimi://b.example/u/a-rather-long-name-of-an-account-of-hers"]);
-    for n in 0..4 {
+    for n in 0..2 {
         admit(&mut held, &alice.signed(&format!("Tag-{n}"), 5), None, NOW).unwrap();
     }
-    assert_eq!(apply(&mut held, &alice, Some("Nothing"), 6), Ok(Admitted::Withdrawn));
-    assert!(held.fits() && held.tombstones[0].evidence.is_empty());
+    for other in ["a", "b", "c", "d"] {
+        let name = format!("{other}.example");
+        let who = person(&name, 7, 10);
+        if admit(&mut held, &who.signed("Default", 1), None, NOW).is_err() {
+            break;
+        }
+    }
+    assert_eq!(apply(&mut held, &alice, Some("Tag-1"), 6), Ok(Admitted::Withdrawn));
+    assert_eq!(apply(&mut held, &alice, None, 6), Ok(Admitted::Withdrawn));
+    assert!(held.fits());
 }
 
 #[test]
@@ -137,7 +147,43 @@ fn an_erasure_leaves_tombstones_without_evidence() {
 fn an_erasure_takes_the_evidence_of_withdrawals_too() {
     let (mut held, alice) = published();
     apply(&mut held, &alice, None, 9).unwrap();
-    assert_eq!(erase(&mut held, NOW), []);
-    assert_eq!(held.tombstones.len(), 1);
+    let stones = erase(&mut held, NOW);
+    assert_eq!((stones.len(), held.tombstones.len()), (1, 1));
     assert!(held.tombstones[0].evidence.is_empty());
+}
+
+#[test]
+fn a_key_keeps_four_withdrawals_of_tags_that_nothing_stands_under() {
+    let (mut held, alice) = published();
+    let few = |held: &Holdings, tag: Option<&str>, serial| few_tags(held, &alice.withdrawal_claims(tag, serial), &alice.credential);
+    for n in 0..4 {
+        let name = format!("Tag-{n}");
+        assert_eq!(few(&held, Some(&name), 9), Ok(()));
+        assert_eq!(apply(&mut held, &alice, Some(&name), 9), Ok(Admitted::Withdrawn));
+    }
+    assert_eq!(few(&held, Some("Tag-4"), 9), Err(Refused::WithdrawAll));
+    assert_eq!(few(&held, Some("Tag-3"), 10), Ok(()), "a higher serial takes the place of one");
+    assert_eq!(few(&held, Some("Work"), 9), Ok(()), "what stands can be withdrawn");
+    assert_eq!(few(&held, None, 9), Ok(()));
+    assert_eq!(apply(&mut held, &alice, None, 9), Ok(Admitted::Withdrawn));
+    assert_eq!(held.tombstones.len(), 1);
+    assert_eq!(few(&held, Some("Tag-4"), 9), Ok(()), "it is said already");
+}
+
+#[test]
+fn a_revoked_key_takes_away_and_leaves_nothing_else() {
+    let standing = |revoked| Standing { authority: domain(ONE), revoked, statement: Vec::new() };
+    for (tag, serial, revoked, expected) in [
+        (None, 6, true, Ok(Admitted::Withdrawn)),
+        (Some("Work"), 6, true, Ok(Admitted::Withdrawn)),
+        (None, 5, true, Err(Refused::Revoked)),
+        (Some("Other"), 6, true, Err(Refused::Revoked)),
+        (Some("Other"), 6, false, Ok(Admitted::Withdrawn)),
+    ] {
+        let (mut held, alice) = published();
+        let claims = alice.withdrawal_claims(tag, serial);
+        let standing = standing(revoked);
+        let outcome = withdraw(&mut held, &claims, &alice.credential, b"", Some(&standing), NOW);
+        assert_eq!(outcome, expected, "{tag:?} {serial}");
+    }
 }

@@ -63,6 +63,8 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         let message = Some("it supports neither WAL nor full synchronisation".to_owned());
         return Err(fail(rusqlite::Error::SqliteFailure(reason, message)));
     }
+    // What a page held is overwritten with zeros, so that nothing stays of what was deleted.
+    connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(())).map_err(fail)?;
     // Checkpoints are made, and counted, in `wal`. Negative: KiB instead of pages.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(fail)?;
     connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)

@@ -2,6 +2,7 @@
 
 use crate::store::{Label, Row, Table, Write, Written};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 
 pub(super) fn read(connection: &Connection, table: Table, label: &Label) -> rusqlite::Result<Option<Row>> {
     let sql = match table {
@@ -35,7 +36,38 @@ pub(super) fn scan(
 }
 
 pub(super) fn write_all(connection: &Connection, batch: &[Write]) -> rusqlite::Result<Vec<Written>> {
+    // One row is written or not, whatever it finds.
+    if batch.len() > 1 && !all_hold(connection, batch)? {
+        return Ok(vec![Written::Conflict; batch.len()]);
+    }
     batch.iter().map(|write| write_one(connection, write)).collect()
+}
+
+/// Whether each write's condition will hold when its turn comes. Asked first, because a transaction that was
+/// taken back in part would be written, and waited for, all the same.
+fn all_hold(connection: &Connection, batch: &[Write]) -> rusqlite::Result<bool> {
+    let mut written: HashMap<(Table, &Label), Option<u64>> = HashMap::new();
+    for write in batch {
+        let place = (write.table, &write.label);
+        let version = match written.get(&place) {
+            Some(version) => *version,
+            None => version(connection, write)?,
+        };
+        if version != write.replaces {
+            return Ok(false);
+        }
+        written.insert(place, write.row.as_ref().map(|row| row.version));
+    }
+    Ok(true)
+}
+
+fn version(connection: &Connection, write: &Write) -> rusqlite::Result<Option<u64>> {
+    let sql = match write.table {
+        Table::Records => "SELECT version FROM records WHERE label = ?1",
+        Table::Statuses => "SELECT version FROM statuses WHERE label = ?1",
+    };
+    let version = connection.prepare_cached(sql)?.query_row([write.label], |row| row.get::<_, i64>(0));
+    Ok(version.optional()?.map(i64::cast_unsigned))
 }
 
 fn write_one(connection: &Connection, write: &Write) -> rusqlite::Result<Written> {

@@ -66,7 +66,7 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(u64::from(done > before) + u64::from(done > before && done == all))
 }
 
-/// Brings all of the log into the file, and empties it.
-pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
-    pages(connection, "TRUNCATE").map(drop)
+/// Brings all of the log into the file, and empties it. `false`: somebody kept reading what is in it.
+pub(super) fn empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

@@ -189,13 +189,18 @@ impl Server {
     #[track_caller]
     pub(crate) fn start_with(name: &str, config: &Path, more: &[&str]) -> Self {
         let mut command = command(name, [OsStr::new("--config"), config.as_os_str()]);
-        command.args(more);
+        Self::spawn(command.args(more))
+    }
+
+    /// As [`Server::start`], of a command that was prepared by others.
+    #[track_caller]
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, listening) = spoken(&mut child);
         let deadline = std::time::Instant::now() + PATIENCE;
         let addr = loop {
             let line = listening.recv_timeout(deadline - std::time::Instant::now());
-            let line = line.unwrap_or_else(|_| panic!("{name} ended, or does not listen"));
+            let line = line.unwrap_or_else(|_| panic!("{command:?} ended, or does not listen"));
             let address = line.split_whitespace().find_map(|word| word.strip_prefix("address="));
             if let Some(address) = address {
                 break address.parse().unwrap();

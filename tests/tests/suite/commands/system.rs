@@ -100,8 +100,13 @@ impl Site {
 
     /// Writes the configuration of relay `index`, in front of `gateway`.
     pub(crate) fn relay_config(&self, index: usize, gateway: &str, port: u16) -> PathBuf {
+        self.relay_config_with(index, gateway, port, "")
+    }
+
+    /// As [`Site::relay_config`], with more to say about the gateway.
+    fn relay_config_with(&self, index: usize, gateway: &str, port: u16, more: &str) -> PathBuf {
         let name = format!("relay-{index}");
-        let gateways = format!("[gateways.dp]\nurl = \"{gateway}\"\nca = \"ca.pem\"\n");
+        let gateways = format!("[gateways.dp]\nurl = \"{gateway}\"\nca = \"ca.pem\"\n{more}");
         self.write(&format!("{name}.toml"), &(listen(&name, port) + &gateways));
         self.path(&format!("{name}.toml"))
     }
@@ -154,9 +159,17 @@ impl Site {
 
     /// Starts gateway and relays, and writes the profile.
     pub(crate) fn start(self) -> System {
+        self.start_with_relays(|_| String::new())
+    }
+
+    /// As [`Site::start`], with what else each relay's configuration says about the gateway.
+    pub(crate) fn start_with_relays(self, more: impl Fn(usize) -> String) -> System {
         let gateway = Server::start("discreet-gateway", &self.path("gateway.toml"));
         let url = format!("https://{}", gateway.addr);
-        let relays = [0, 1].map(|index| Server::start("discreet-relay", &self.relay_config(index, &url, 0)));
+        let relays = [0, 1].map(|index| {
+            let config = self.relay_config_with(index, &url, 0, &more(index));
+            Server::start("discreet-relay", &config)
+        });
         let urls = relays.each_ref().map(|relay| format!("https://{}/dp", relay.addr));
         self.profile(urls.each_ref().map(String::as_str));
         System { site: self, gateway, relays }

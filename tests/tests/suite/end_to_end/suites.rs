@@ -3,7 +3,7 @@
 use super::{NOW, NUMBER, ask};
 use crate::gateway::wire::{Http, SUITES, lookup, seal};
 use bytes::Bytes;
-use discreet_client::{Core, MemoryStorage, Outcome, RelayResponse};
+use discreet_client::{Core, Finished, MemoryStorage, Outcome, RelayResponse};
 use discreet_envelope::keys::{Kem, KeyCollection};
 use discreet_envelope::message;
 use discreet_protocol::policy::Policy;
@@ -48,7 +48,8 @@ async fn first_bytes_of_lookup(kem: Kem) -> Vec<u8> {
     assert_eq!(prepared.body.len(), 4096);
     let request = Request::post(&prepared.url).header("content-type", prepared.content_type);
     let response = http.send(request.body(Bytes::from(prepared.body.clone())).unwrap()).await;
-    let answer = core.finish(prepared.pending, &received(response), NOW).unwrap();
+    let finished = core.finish(prepared.pending, &received(response), NOW).unwrap();
+    let Finished::Answer(answer) = finished else { panic!("a date is wanted") };
     assert_eq!(answer.outcome(), Outcome::OneService);
     prepared.body[..7].to_vec()
 }

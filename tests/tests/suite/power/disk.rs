@@ -151,12 +151,8 @@ impl File {
             match (mood, change) {
                 (0, _) => {}
                 (1, _) => change_content(&mut content, change),
-                (2, _) => {
-                    if chance.below(2) == 0 {
-                        change_content(&mut content, change);
-                    }
-                }
-                (_, Operation::Write(name, offset, data)) => {
+                (2, _) if chance.below(2) == 0 => change_content(&mut content, change),
+                (3, Operation::Write(name, offset, data)) => {
                     for (start, piece) in sectors(*offset, data) {
                         if chance.below(2) == 0 {
                             let piece = Operation::Write(name.clone(), start, piece.to_vec());

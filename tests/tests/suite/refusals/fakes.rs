@@ -18,11 +18,11 @@ use std::sync::{Arc, Mutex};
 use tests::world::{AUTHORITIES, DOMAIN, domain};
 use tests::{Person, World};
 
-pub(super) const NUMBER: &str = "+14155550123";
-pub(super) const POLICY_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
+pub(crate) const NUMBER: &str = "+14155550123";
+pub(crate) const POLICY_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
 
 /// A server on loopback that answers what the test wants and counts what it is asked.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     shell: Shell,
     asked: Asked,
 }
@@ -39,7 +39,7 @@ impl<F: Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static> Handler 
 }
 
 impl Fake {
-    pub(super) async fn start(
+    pub(crate) async fn start(
         answer: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         let asked = Asked::default();
@@ -56,36 +56,36 @@ impl Fake {
         Self { shell: Shell::start(config, script).await.unwrap(), asked }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/dp", self.shell.addr())
     }
 
     /// How often it was asked by `method`.
-    pub(super) fn asked(&self, method: Method) -> usize {
+    pub(crate) fn asked(&self, method: Method) -> usize {
         self.asked.lock().unwrap().iter().filter(|asked| **asked == method).count()
     }
 }
 
 /// A response as a relay gives it.
-pub(super) fn response(status: u16, content_type: &str, content: impl Into<Bytes>) -> Response<Bytes> {
+pub(crate) fn response(status: u16, content_type: &str, content: impl Into<Bytes>) -> Response<Bytes> {
     let response = Response::builder().status(status).header("content-type", content_type);
     response.body(content.into()).unwrap()
 }
 
 /// The discovery provider: signs policies and answers lookups as it is told.
 #[derive(Clone)]
-pub(super) struct Provider {
-    pub(super) world: World,
-    pub(super) keyring: Arc<Keyring>,
+pub(crate) struct Provider {
+    pub(crate) world: World,
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 impl Provider {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { world: World::new(1, NOW), keyring: keyring(1) }
     }
 
     /// A policy to which nobody could object.
-    pub(super) fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self) -> Policy {
         let authorities = AUTHORITIES.iter().zip(&self.world.authorities).map(|(name, key)| Authority {
             name: domain(name),
             key: key.verifying_key(),
@@ -105,34 +105,34 @@ impl Provider {
     }
 
     /// A policy, signed and served.
-    pub(super) fn serve(&self, policy: &Policy) -> Response<Bytes> {
+    pub(crate) fn serve(&self, policy: &Policy) -> Response<Bytes> {
         response(200, POLICY_TYPE, sign(policy, &self.world.directory_key))
     }
 
-    pub(super) fn person(&self) -> Person {
+    pub(crate) fn person(&self) -> Person {
         self.world.person(&tests::world::phone(NUMBER), 0)
     }
 
     /// Opens an encapsulated request and seals `content` as the inner answer.
-    pub(super) fn seal(&self, request: &Request<Bytes>, inner: &Response<Bytes>) -> Response<Bytes> {
+    pub(crate) fn seal(&self, request: &Request<Bytes>, inner: &Response<Bytes>) -> Response<Bytes> {
         self.seal_message(request, message::encode_response(inner).unwrap())
     }
 
     /// As [`Provider::seal`], with any message at all.
-    pub(super) fn seal_message(&self, request: &Request<Bytes>, message: Vec<u8>) -> Response<Bytes> {
+    pub(crate) fn seal_message(&self, request: &Request<Bytes>, message: Vec<u8>) -> Response<Bytes> {
         let Opened { sealer, .. } = self.keyring.open(request.body()).unwrap();
         let padded = padding::pad(message, padding::response_room(sealer.aead())).unwrap();
         response(200, "message/ohttp-res", sealer.seal(padded).unwrap())
     }
 }
 
-pub(super) fn keyring(seed: u8) -> Arc<Keyring> {
+pub(crate) fn keyring(seed: u8) -> Arc<Keyring> {
     let start = Timestamp::from_unix(0);
     Arc::new(Keyring::at(&Ratchet::new(Secret32::new([seed; 32]), 0, start, 7), start).unwrap())
 }
 
 /// The answer of an honest directory that holds `people`.
-pub(super) fn found(people: &[Person]) -> IdentifierResponse {
+pub(crate) fn found(people: &[Person]) -> IdentifierResponse {
     let reaches = people.iter().flat_map(|person| &person.mapping.reaches);
     let mapping = |person: &Person| VerifiableMapping::new(person.signed_mapping(), person.signed_status());
     IdentifierResponse {
@@ -143,15 +143,15 @@ pub(super) fn found(people: &[Person]) -> IdentifierResponse {
 }
 
 /// Two relays of different operators, and a client that uses them.
-pub(super) struct Relays {
-    pub(super) relays: [Fake; 2],
-    pub(super) clock: Clock,
-    pub(super) client: Client,
+pub(crate) struct Relays {
+    pub(crate) relays: [Fake; 2],
+    pub(crate) clock: Clock,
+    pub(crate) client: Client,
 }
 
 impl Relays {
     /// `policy` answers GETs, given the relay's index; `lookup` answers POSTs.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         policy: impl Fn(usize) -> Response<Bytes> + Clone + Send + Sync + 'static,
         lookup: impl Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -170,7 +170,7 @@ impl Relays {
     }
 
     /// Honest about the policy.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         provider: &Provider,
         lookup: impl Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -179,7 +179,7 @@ impl Relays {
     }
 
     /// With policies that must be refused before anything is asked.
-    pub(super) async fn refusing(
+    pub(crate) async fn refusing(
         policy: impl Fn(usize) -> Response<Bytes> + Clone + Send + Sync + 'static,
     ) -> Error {
         let relays = Self::start(policy, |_| response(500, "text/plain", "a lookup was sent")).await;
@@ -188,28 +188,27 @@ impl Relays {
         error
     }
 
-    pub(super) async fn look_up(&self) -> Result<Answer, Error> {
+    pub(crate) async fn look_up(&self) -> Result<Answer, Error> {
         self.client.lookup(ask(NUMBER)).await
     }
 
-    pub(super) fn asked(&self, method: Method) -> usize {
+    pub(crate) fn asked(&self, method: Method) -> usize {
         self.relays.iter().map(|relay| relay.asked(method.clone())).sum()
     }
 }
 
-pub(super) fn profile(urls: &[String; 2]) -> Profile {
+/// A profile of these relays, each of an operator of its own.
+pub(crate) fn profile(urls: &[String]) -> Profile {
     let key = World::new(1, NOW).directory_key.verifying_key().to_bytes();
-    let [one, two] = urls;
-    let text = format!(
-        "domain = \"dp.example\"\ndirectory_key = \"{}\"\n\
-         [[relays]]\nurl = \"{one}\"\noperator = \"One Ltd\"\n\
-         [[relays]]\nurl = \"{two}\"\noperator = \"Two Ltd\"\n",
-        hex::encode(key)
-    );
+    let relay = |(url, operator): (&String, &str)| {
+        format!("[[relays]]\nurl = \"{url}\"\noperator = \"{operator} Ltd\"\n")
+    };
+    let relays: String = urls.iter().zip(["One", "Two", "Three", "Four"]).map(relay).collect();
+    let text = format!("domain = \"dp.example\"\ndirectory_key = \"{}\"\n{relays}", hex::encode(key));
     Profile::from_toml(&text).unwrap()
 }
 
-pub(super) fn client(profile: Profile, clock: &Clock) -> Client {
+pub(crate) fn client(profile: Profile, clock: &Clock) -> Client {
     let clock = clock.clone();
     Client::builder(profile).clock(move || clock.now()).build().unwrap()
 }

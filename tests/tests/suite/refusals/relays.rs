@@ -1,10 +1,13 @@
 //! Relays, and networks on the way to them, that do not do what relays do.
 
-use super::fakes::{NUMBER, Provider, Relays, client, profile, response};
+use super::fakes::{NUMBER, Provider, Relays, client, keyring, profile, response};
 use crate::end_to_end::{NOW, ask};
-use discreet_client::{Client, Error, Fault, GatewayError, RelayError};
+use discreet_client::{Client, Error, Fault, GatewayError, PolicyError, RelayError};
+use discreet_protocol::policy::Policy;
 use discreet_serve::Clock;
 use http::{Method, Response};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tests::{Net, World};
 
@@ -152,6 +155,30 @@ async fn c27_a_forged_key_problem_leads_to_one_fetch_and_no_loop() {
         let error = relays.look_up().await.unwrap_err();
         assert!(matches!(error, Error::Gateway(GatewayError::Key)), "{error}");
         assert_eq!((relays.asked(Method::GET), relays.asked(Method::POST)), (2 * lookups, lookups));
+    }
+}
+
+/// Whoever forges the problem makes the client fetch the policy, and gains nothing by an old one.
+#[tokio::test]
+async fn c27_a_forged_key_problem_does_not_lead_back_to_older_keys() {
+    let provider = Provider::new();
+    let serial = Arc::new(AtomicU64::new(10));
+    let (signer, shown) = (provider.clone(), Arc::clone(&serial));
+    let policy = move |_| {
+        let serial = shown.load(Ordering::SeqCst);
+        // The older one has keys of its own.
+        let keys = keyring(if serial == 10 { 1 } else { 2 }).collection().to_vec();
+        signer.serve(&Policy { serial, keys, ..signer.policy() })
+    };
+    let forged = |_: &http::Request<bytes::Bytes>| response(400, "application/problem+json", FORGED);
+    let relays = Relays::start(policy, forged).await;
+    relays.look_up().await.unwrap_err();
+    serial.store(9, Ordering::SeqCst);
+    for lookups in 2..=3 {
+        let error = relays.look_up().await.unwrap_err();
+        assert!(matches!(error, Error::Policy { error: PolicyError::Rollback, .. }), "{error}");
+        assert_eq!(relays.asked(Method::GET), 2 * lookups, "one fetch for each lookup");
+        assert_eq!(relays.asked(Method::POST), 1, "nothing is sealed with older keys");
     }
 }
 
