@@ -77,7 +77,9 @@ pub enum Refused {
     #[error("the mapping for Default cannot go while others stand; withdraw those first, or all at once")]
     DefaultNeeded,
     /// A withdrawal of one tag that takes nothing away, and there are enough of them.
-    #[error("nothing stands under this tag, and no more withdrawals of single tags are kept; withdraw all tags instead")]
+    #[error(
+        "nothing stands under this tag, and no more withdrawals of single tags are kept; withdraw all tags instead"
+    )]
     WithdrawAll,
     /// The record or an answer would exceed its size.
     #[error("the mappings of this identifier would not fit into one answer")]

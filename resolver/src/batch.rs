@@ -285,7 +285,9 @@ impl<'a> Batch<'a> {
     /// not come to effect, and must not when the journal is read.
     fn undone(&mut self, journalled: &[Entry]) -> Result<Vec<Entry>, DirectoryError> {
         let mut undone = Vec::new();
-        for entry in journalled.iter().filter(|entry| !self.journal.contains(entry)).cloned().collect::<Vec<_>>() {
+        for entry in
+            journalled.iter().filter(|entry| !self.journal.contains(entry)).cloned().collect::<Vec<_>>()
+        {
             let Entry::Tombstone(csi, stone) = entry else { continue };
             if !self.record(&csi)?.held.value.tombstones.iter().any(|known| known.covers(&stone)) {
                 undone.push(Entry::Undone(csi, stone));

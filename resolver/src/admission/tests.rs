@@ -302,9 +302,13 @@ fn size_evidence_gives_way_to_mappings() {
     withdraw(&mut held, &alice.withdrawal_claims(None, 2), &alice.credential, &evidence, None, NOW).unwrap();
     assert_eq!(held.tombstones[0].evidence, evidence);
     let alice = alice.reaching(&["mimi://b.example/u/a-rather-long-name-of-an-account-of-hers"]);
-    for n in 0..5 {
-        let name = if n == 0 { "Default".to_owned() } else { format!("Tag-{n}") };
-        admit(&mut held, &alice.signed(&name, 5), None, NOW).unwrap();
+    for name in ["Default", "Tag-1", "Tag-2", "Tag-3"] {
+        admit(&mut held, &alice.signed(name, 5), None, NOW).unwrap();
+    }
+    for other in [keyed(TWO), keyed(THREE)] {
+        let (claims, evidence) = (other.withdrawal_claims(None, 2), other.withdrawal(None, 2));
+        withdraw(&mut held, &claims, &other.credential, &evidence, None, NOW).unwrap();
+        admit(&mut held, &other.signed("Default", 5), None, NOW).unwrap();
     }
     assert!(held.tombstones[0].evidence.is_empty());
     assert_eq!(admit(&mut held, &signed(ONE, 2, 10, "Other", 1), None, NOW), Err(Refused::Withdrawn));
@@ -314,7 +318,8 @@ fn size_evidence_gives_way_to_mappings() {
 fn what_is_void_anyway_is_dropped_with_the_next_write() {
     let mut held = holding(&[signed(ONE, 2, 10, "Default", 1), signed(ONE, 2, 10, "Work", 1)]);
     let alice = person(ONE, 2, 90);
-    withdraw(&mut held, &alice.withdrawal_claims(Some("Work"), 2), &alice.credential, b"", None, NOW).unwrap();
+    withdraw(&mut held, &alice.withdrawal_claims(Some("Work"), 2), &alice.credential, b"", None, NOW)
+        .unwrap();
     let mut later = person(TWO, 3, 10);
     later.credential.expires = later.credential.expires.plus(1000 * 86_400);
     admit(&mut held, &later.signed("Default", 1), None, alice.credential.expires).unwrap();

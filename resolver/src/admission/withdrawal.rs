@@ -42,9 +42,8 @@ pub fn withdraw(
     let mut changed = held.clone();
     expiry::tidy(&mut changed, now);
     let stood = changed.entries.len();
-    let told = |stone: &Tombstone| {
-        stone.is_of(credential) && (stone.tag.is_none() || stone.tag == withdrawal.tag)
-    };
+    let told =
+        |stone: &Tombstone| stone.is_of(credential) && (stone.tag.is_none() || stone.tag == withdrawal.tag);
     let first = !changed.tombstones.iter().any(told);
     if !bury(&mut changed, tombstone) {
         return Ok(Admitted::Unchanged);
@@ -84,7 +83,11 @@ pub(crate) fn few_tags(
     };
     let stands = held.entries.iter().filter(mine).any(|entry| entry.mapping.tag == *tag);
     let covers = |stone: &Tombstone| stone.tag.is_none() && stone.serial >= withdrawal.serial;
-    if stands || tags.clone().count() < MAX_TAGS || tags.any(|known| known == tag) || stones.clone().any(covers) {
+    if stands
+        || tags.clone().count() < MAX_TAGS
+        || tags.any(|known| known == tag)
+        || stones.clone().any(covers)
+    {
         return Ok(());
     }
     Err(Refused::WithdrawAll)

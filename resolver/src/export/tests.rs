@@ -2,8 +2,10 @@
 
 use crate::fixture::*;
 use crate::import::LineError;
+use crate::line::Line;
+use crate::record::Tombstone;
 use crate::{admission::Refused, statuses, subject};
-use discreet_protocol::time::DAY;
+use discreet_protocol::time::{DAY, Timestamp};
 
 /// People of every kind: with tags, under two authorities, withdrawn, erased, revoked, hidden.
 fn town() -> Site {
@@ -166,6 +168,38 @@ fn rejects_lines_that_are_forged() {
     let (summary, refused) = site.import(&lines);
     assert_eq!(counts(summary), [0, 0, 0, 0, 4]);
     assert!(matches!(refused[0], LineError::Verify(_)));
-    assert_eq!(refused[1..], [LineError::Revocation, LineError::Revocation, LineError::Format]);
+    assert_eq!(refused[1..], [LineError::Revocation, LineError::Revocation, LineError::Unsigned]);
+    assert_eq!(site.import_own(&lines).1[3], LineError::Format);
     assert_eq!(site.services(None).len(), 1);
+}
+
+#[test]
+fn rejects_erasures_in_anybodys_file() {
+    let (site, other) = (Site::new(), Site::new());
+    let alice = person(ONE, 1, 10);
+    site.publish(alice.content("Default", 5));
+    subject::erase(site.directory(), alice.csi(), NOW).unwrap();
+    let exported = lines(&site.export());
+    assert!(exported[0].starts_with("{\"erasure\""));
+    other.publish(alice.content("Default", 5));
+    assert_eq!(other.import(&exported).1, [LineError::Unsigned]);
+    assert_eq!(other.services(None).len(), 1);
+    assert_eq!(counts(other.import_own(&exported).0), [0, 0, 1, 0, 0]);
+    assert_eq!(other.services(None).len(), 0);
+}
+
+#[test]
+fn rejects_an_erasure_from_the_future_and_bounds_how_long_it_lasts() {
+    let site = Site::new();
+    let erasure = |proved_at, until| {
+        let holder = person(ONE, 1, 10).holder.verifying_key().to_bytes();
+        let (authority, tag, evidence) = (domain(ONE), None, Vec::new());
+        let stone = Tombstone { authority, holder, proved_at, tag, serial: 1, until, evidence };
+        Line::Erasure(stone.encode_about(&phone(NUMBER))).write()
+    };
+    let ever = Timestamp::from_unix(u64::MAX);
+    assert_eq!(site.import_own(&[erasure(NOW.plus(301), ever)]).1, [LineError::ErasureTimes]);
+    assert_eq!(counts(site.import_own(&[erasure(NOW.plus(300), ever)]).0), [0, 0, 1, 0, 0]);
+    let stones = site.directory().record(&phone(NUMBER)).unwrap().value.tombstones;
+    assert_eq!(stones[0].until, NOW.plus(731 * 86_400));
 }

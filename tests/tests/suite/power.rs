@@ -105,7 +105,7 @@ fn pair(writer: u8, number: u8) -> [Write; 2] {
     [1, 2].map(|half| {
         let mut label = [number.wrapping_mul(157); 32];
         label[..3].copy_from_slice(&[number.wrapping_mul(89), writer, half]);
-        let row = Row { version: u64::from(number) + 1, sealed: vec![writer ^ number; 4096] };
+        let row = Row { version: u64::from(number) + 1, sealed: vec![writer ^ number; 8192] };
         Write { table: Table::Records, label, replaces: None, row: Some(row) }
     })
 }

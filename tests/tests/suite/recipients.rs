@@ -186,7 +186,7 @@ async fn rejects_a_status_a_week_old_and_says_so() {
     let client = net.client().build().unwrap();
     let mut person = net.world.person(&phone(NUMBER), 0);
     person.status.at = NOW.minus(7 * DAY);
-    refused(publish(&client, &person).await, 422, "more than 72 hours old");
+    refused(publish(&client, &person).await, 422, "older than 48 hours");
 }
 
 #[tokio::test]

@@ -155,7 +155,9 @@ fn an_erasure_takes_the_evidence_of_withdrawals_too() {
 #[test]
 fn a_key_keeps_four_withdrawals_of_tags_that_nothing_stands_under() {
     let (mut held, alice) = published();
-    let few = |held: &Holdings, tag: Option<&str>, serial| few_tags(held, &alice.withdrawal_claims(tag, serial), &alice.credential);
+    let few = |held: &Holdings, tag: Option<&str>, serial| {
+        few_tags(held, &alice.withdrawal_claims(tag, serial), &alice.credential)
+    };
     for n in 0..4 {
         let name = format!("Tag-{n}");
         assert_eq!(few(&held, Some(&name), 9), Ok(()));
