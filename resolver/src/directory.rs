@@ -10,7 +10,6 @@ use crate::store::{Label, Store, StoreError, Table, Write, Written};
 use discreet_protocol::credential::CredentialId;
 use discreet_protocol::identifier::{Csi, Domain};
 use notes::Note;
-use rayon::prelude::*;
 use rows::Rows;
 use std::path::Path;
 
@@ -188,11 +187,12 @@ impl Directory {
             let writes = changes.iter().map(|change| self.write_of(change));
             return Ok(self.rows.store.write(&writes.collect::<Result<Vec<_>, _>>()?)?);
         }
-        let writes = changes.par_iter().map(|change| self.write_of(change));
+        // Here and not on all cores: while an import writes, those verify, and would let it wait.
+        let writes = changes.iter().map(|change| self.write_of(change));
         let writes = writes.collect::<Result<Vec<_>, _>>()?;
         // In label order a store touches each of its pages once; statuses stay in front of records.
         let mut placed: Vec<(usize, Write)> = writes.into_iter().enumerate().collect();
-        placed.par_sort_by_key(|(_, write)| (rank(write), write.label));
+        placed.sort_by_key(|(_, write)| (rank(write), write.label));
         let (places, writes): (Vec<_>, Vec<_>) = placed.into_iter().unzip();
         let mut written: Vec<_> = places.into_iter().zip(self.rows.store.write(&writes)?).collect();
         written.sort_unstable_by_key(|(place, _)| *place);

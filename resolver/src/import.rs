@@ -19,6 +19,7 @@ use discreet_protocol::verify::{Verifier, VerifyError};
 use discreet_protocol::withdrawal::Withdrawal;
 use rayon::prelude::*;
 use std::io::{self, BufRead};
+use std::sync::mpsc::sync_channel;
 
 mod lines;
 
@@ -30,6 +31,8 @@ pub const MAX_LINE: usize = 16 * 1024;
 const LONGEST_ERASURE: u64 = 731 * DAY;
 /// Lines verified and written together.
 const BATCH: usize = 4096;
+/// Verified batches that may wait for the disk.
+const WAITING: usize = 2;
 
 /// Why a line was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -169,26 +172,34 @@ fn import_from(
 ) -> Result<Summary, ImportError> {
     let verifier = rules.verifier(now);
     let mut lines = Lines::new(input);
-    let mut summary = Summary::default();
-    let mut checked: Vec<Checked> = Vec::new();
-    let mut done = 0;
-    loop {
-        // While one batch is being written, the next is read and verified.
-        let position = lines.position();
-        let (next, written) = std::thread::scope(|scope| {
-            // Beside the pool: while it waits for the disk, all cores verify.
-            let writing = scope.spawn(|| write(directory, &checked, now, &mut summary, observer));
-            let next = lines.take(BATCH).map(|batch| check(source, &verifier, batch));
-            (next, writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    std::thread::scope(|scope| {
+        let (verified, to_write) = sync_channel::<(Vec<Checked>, u64)>(WAITING);
+        // Beside the pool: while it waits for the disk, all cores verify.
+        let writing = scope.spawn(move || {
+            let (mut summary, mut done) = (Summary::default(), 0);
+            for (checked, position) in to_write {
+                write(directory, &checked, now, &mut summary, observer)?;
+                done += checked.len() as u64;
+                observer.progress(position, done);
+            }
+            Ok::<_, ImportError>(summary)
         });
-        written?;
-        done += checked.len() as u64;
-        observer.progress(position, done);
-        checked = next?;
-        if checked.is_empty() {
-            return Ok(summary);
-        }
-    }
+        let read = loop {
+            match lines.take(BATCH) {
+                Ok(batch) if batch.is_empty() => break Ok(()),
+                // Whoever does not take it any more has failed, and says why below.
+                Ok(batch) => match verified.send((check(source, &verifier, batch), lines.position())) {
+                    Ok(()) => {}
+                    Err(_) => break Ok(()),
+                },
+                Err(error) => break Err(error),
+            }
+        };
+        drop(verified);
+        let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        read?;
+        Ok(written)
+    })
 }
 
 fn check(source: Source, verifier: &Verifier<'_>, batch: Vec<lines::Numbered>) -> Vec<Checked> {

@@ -5,7 +5,6 @@ use super::{DirectoryError, SCAN_PAGE};
 use crate::record::{Record, STATUS_SIZE};
 use crate::seal::Pepper;
 use crate::store::{Label, Row, Store, Table, Write, Written};
-use rayon::prelude::*;
 
 /// What a row holds, and its version.
 type Opened = (Vec<u8>, u64);
@@ -22,7 +21,7 @@ impl Rows {
         Ok(Some((self.open(label, &row)?, row.version)))
     }
 
-    /// The rows at `labels`, opened on all cores, with their versions.
+    /// The rows at `labels`, opened, with their versions.
     pub(super) fn read_many(
         &self,
         table: Table,
@@ -33,7 +32,7 @@ impl Rows {
         let sorted: Vec<Label> = order.iter().filter_map(|index| labels.get(*index).copied()).collect();
         let rows = self.store.read_many(table, &sorted)?;
         let opened: Vec<_> = sorted
-            .par_iter()
+            .iter()
             .zip(rows)
             .map(|(label, row)| match row {
                 Some(row) => self.open(label, &row).map(|plain| Some((plain, row.version))),
