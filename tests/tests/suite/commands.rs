@@ -4,6 +4,7 @@ pub(crate) mod process;
 pub(crate) mod system;
 
 mod bad_input;
+mod keys;
 mod lookups;
 mod operation;
 mod recipients;
