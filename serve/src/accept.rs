@@ -3,7 +3,6 @@
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
@@ -14,6 +13,7 @@ use crate::{
     exchange::{Handler, Server},
     metrics::Metrics,
     peers::Tls,
+    socket::{Listener, Socket},
 };
 
 /// How long to wait when the system has no connection to give, most often for want of descriptors.
@@ -29,9 +29,11 @@ pub(crate) struct Ended {
 }
 
 /// Serves until told to stop, then drains. Dropping the future closes everything at once.
+///
+/// Each handshake uses what `tls` holds when its connection is accepted.
 pub(crate) async fn serve_listener<H: Handler>(
-    listener: TcpListener,
-    tls: Option<Tls>,
+    listener: Listener,
+    tls: Option<watch::Receiver<Tls>>,
     server: Arc<Server<H>>,
     stop: watch::Receiver<bool>,
 ) -> Ended {
@@ -45,7 +47,8 @@ pub(crate) async fn serve_listener<H: Handler>(
             Some(result) = connections.join_next() => ended.note(&result, &server.metrics),
             (socket, permit) = next(&listener, &permits, &server.metrics) => {
                 let open = server.metrics.connection();
-                let (tls, shared, stop) = (tls.clone(), Arc::clone(&server), stop.clone());
+                let tls = tls.as_ref().map(|tls| tls.borrow().clone());
+                let (shared, stop) = (Arc::clone(&server), stop.clone());
                 connections.spawn(server.log.attach(async move {
                     let _held = (permit, open);
                     serve_socket(socket, tls, shared, stop).await;
@@ -78,10 +81,10 @@ impl Ended {
 
 /// The next connection. Waits for a free place first, so that over the bound the kernel queues.
 async fn next(
-    listener: &TcpListener,
+    listener: &Listener,
     permits: &Arc<Semaphore>,
     metrics: &Metrics,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (Socket, OwnedSemaphorePermit) {
     loop {
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
             // Never: this semaphore is not closed.

@@ -9,7 +9,6 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     sync::watch,
     time::timeout,
 };
@@ -18,6 +17,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use crate::{
     exchange::{Handler, Server},
     peers::{Peer, Tls},
+    socket::Socket,
     tasks::{Executor, Tasks},
 };
 
@@ -30,14 +30,11 @@ const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 
 /// Serves an accepted socket until it is closed by either side.
 pub(crate) async fn serve_socket<H: Handler>(
-    socket: TcpStream,
+    socket: Socket,
     tls: Option<Tls>,
     server: Arc<Server<H>>,
     stop: watch::Receiver<bool>,
 ) {
-    // Without it an answer over HTTP/2 waits some 40 ms for the peer's delayed acknowledgement.
-    // A socket that refuses is closed already, and reading from it will say so.
-    let _ = socket.set_nodelay(true);
     let Some(tls) = tls else {
         return serve(socket, None, &server, stop).await;
     };

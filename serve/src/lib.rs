@@ -28,6 +28,7 @@ mod role;
 pub mod secret;
 mod shell;
 mod signal;
+mod socket;
 mod tasks;
 pub mod tls;
 pub mod upstream;

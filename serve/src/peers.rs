@@ -47,6 +47,12 @@ pub(crate) struct Tls {
     pub(crate) peers: Option<Arc<Peers>>,
 }
 
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls(…)")
+    }
+}
+
 /// The certificates that may connect.
 #[derive(Debug)]
 pub(crate) struct Peers {

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     Admin, Limits, Listen, Log,
@@ -15,6 +15,8 @@ use crate::{
     limits::LimitsError,
     listen::{ListenError, bind, loopback_only},
     metrics::Metrics,
+    peers::Tls,
+    socket::Listener,
 };
 
 /// What a role gives its shell.
@@ -86,6 +88,8 @@ pub struct Shell {
     admin_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
+    /// What new handshakes use.
+    tls: Option<watch::Sender<Tls>>,
     // Sets of one task, because dropping a set aborts and dropping a handle does not.
     serving: JoinSet<Ended>,
     serving_admin: JoinSet<Ended>,
@@ -104,8 +108,11 @@ impl Shell {
         let (listener, tls) = config.listen.bind().await?;
         let admin = bind_admin(config.admin).await?;
         let addr = listener.local_addr().map_err(StartError::NoAddress)?;
-        let admin_addr =
-            admin.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::NoAddress)?;
+        let admin_addr = admin
+            .as_ref()
+            .map(tokio::net::TcpListener::local_addr)
+            .transpose()
+            .map_err(StartError::NoAddress)?;
 
         let metrics = Metrics::default();
         let mut registry = config.registry;
@@ -115,6 +122,7 @@ impl Shell {
             admin_addr,
             stop: watch::Sender::new(false),
             stop_admin: watch::Sender::new(false),
+            tls: tls.map(watch::Sender::new),
             serving: JoinSet::new(),
             serving_admin: JoinSet::new(),
             background: JoinSet::new(),
@@ -122,9 +130,11 @@ impl Shell {
         };
         let server =
             Server::new(handler, config.limits.clone(), config.max_request_bytes, metrics, shell.log.clone());
+        let tls = shell.tls.as_ref().map(watch::Sender::subscribe);
+        let listener = Listener::Tcp(listener);
         shell.serving.spawn(serve_listener(listener, tls, Arc::new(server), shell.stop.subscribe()));
         if let Some(listener) = admin {
-            shell.spawn_admin(listener, registry);
+            shell.spawn_admin(Listener::Tcp(listener), registry);
         }
         for task in config.background {
             shell.spawn_background(task);
@@ -194,7 +204,7 @@ impl Shell {
         }));
     }
 
-    fn spawn_admin(&mut self, listener: TcpListener, registry: Registry) {
+    fn spawn_admin(&mut self, listener: Listener, registry: Registry) {
         let handler = AdminHandler { registry: Arc::new(registry), stop: self.stop.subscribe() };
         // Its own counters, which nobody reads: scraping is not traffic.
         let server = Server::new(handler, admin::limits(), 0, Metrics::default(), self.log.clone());
@@ -207,7 +217,7 @@ impl Shell {
     }
 }
 
-async fn bind_admin(admin: &Admin) -> Result<Option<TcpListener>, StartError> {
+async fn bind_admin(admin: &Admin) -> Result<Option<tokio::net::TcpListener>, StartError> {
     match admin {
         Admin::Disabled => Ok(None),
         Admin::Enabled { address } => {
