@@ -98,6 +98,7 @@ impl Config {
         let mut config: Self = load(path)?;
         let folder = folder(path);
         config.listen.resolve_paths(folder);
+        config.admin.resolve_paths(folder);
         resolve(folder, &mut config.ohttp_keys);
         if let DirectoryKey::File(path) = &mut config.directory_key {
             resolve(folder, path);

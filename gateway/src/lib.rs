@@ -29,7 +29,7 @@ use discreet_resolver::rules::Rules;
 use discreet_resolver::{OpenError as ResolverError, Resolver};
 use discreet_serve::config::{ConfigError, folder};
 use discreet_serve::tls::TlsError;
-use discreet_serve::{Clock, Environment, Shell, ShellConfig, StartError, Task, Upstream};
+use discreet_serve::{Clock, Environment, Reload, Shell, ShellConfig, StartError, Task, Upstream};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +95,7 @@ struct Parts {
     target: target::Target,
     publisher: policy::Publisher,
     pulling: Option<Task>,
+    reloads: Vec<Reload>,
     registry: Registry,
 }
 
@@ -115,7 +116,8 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keys, target, publisher, pulling, mut registry } = Parts::open(&config, &environment)?;
+        let Parts { keys, target, publisher, pulling, reloads, mut registry } =
+            Parts::open(&config, &environment)?;
         let metrics = metrics::Metrics::default();
         metrics.register(&mut registry);
         let publisher = Arc::new(publisher);
@@ -135,14 +137,17 @@ impl Gateway {
             limits: &config.limits,
             max_request_bytes: REQUEST_CONTENT,
             log: &environment.log,
+            inherited: &environment.inherited,
             registry,
             background: std::iter::once(Task::new(keeping)).chain(pulling).collect(),
+            reloads,
         };
         let shell = Shell::start(shell, handler).await?;
         let gateway = Self { shell, keys, clock: environment.clock.clone() };
         environment.log.within(|| {
-            let (address, admin) = (gateway.addr(), gateway.admin_addr());
-            tracing::info!(%address, ?admin, "listening");
+            let (address, admin) =
+                (gateway.listening(), gateway.admin_listening().map(tracing::field::display));
+            tracing::info!(%address, admin, "listening");
         });
         Ok(gateway)
     }
@@ -154,8 +159,7 @@ impl Gateway {
     /// As [`Gateway::bind`] would.
     pub fn check(config: &Config) -> Result<(), BindError> {
         Parts::open(config, &Environment::of_process(&config.log))?;
-        config.limits.check().map_err(StartError::from)?;
-        Ok(config.listen.check().map_err(StartError::from)?)
+        Ok(Shell::check(&config.listen, &config.admin, &config.limits)?)
     }
 
     /// Takes up the keys' file if it was replaced, and erases drained seeds: what the gateway does by
@@ -178,6 +182,11 @@ impl Parts {
         let signer = signer::Signer::new(&config.directory_key)?;
         let mut registry = Registry::with_prefix("discreet_gateway");
         let (rules, resolver, pulling) = answering(&config.resolver, environment, &mut registry)?;
+        let mut reloads = vec![reload_keys(Arc::clone(&keys), environment.clock.clone())];
+        if let Answering::Remote(upstream) = &resolver {
+            let upstream = Arc::clone(upstream);
+            reloads.push(Reload::new("the resolver's CA or identity", move || upstream.reload()));
+        }
         let target = target::Target { domain: rules.domain.clone(), resolver };
         let publisher = policy::Publisher::new(rules, signer);
         let ring = keys.ring(now);
@@ -186,8 +195,13 @@ impl Parts {
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keys, target, publisher, pulling, registry })
+        Ok(Self { keys, target, publisher, pulling, reloads, registry })
     }
+}
+
+/// As the gateway does by itself every few seconds; but who asks for it hears of it at once.
+fn reload_keys(keys: Arc<keys::Keys>, clock: Clock) -> Reload {
+    Reload::new("the OHTTP keys", move || keys.refresh(Timestamp::from_unix(clock.now())))
 }
 
 /// Takes up a replaced keys' file, erases what is drained, and has the policy signed when it is due.
@@ -227,8 +241,7 @@ fn answering(
                 return Err(BindError::RemoteIdentity);
             }
             let rules = Rules::load(rules).map_err(ResolverError::from)?;
-            let runtime = tokio::runtime::Handle::current();
-            Ok((rules, Answering::Remote { upstream: Upstream::new(upstream)?, runtime }, None))
+            Ok((rules, Answering::Remote(Arc::new(Upstream::new(upstream)?)), None))
         }
     }
 }

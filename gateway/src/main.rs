@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use discreet_gateway::rotation::{self, KeyLine, RotationError};
 use discreet_gateway::{Config, Gateway, init};
 use discreet_protocol::time::Timestamp;
-use discreet_serve::{Clock, hide_panic_payloads, stop_signal};
+use discreet_serve::{Clock, Inherited, hide_panic_payloads, process::serve};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 stopped as told or done, 1 failed, 2 wrong usage or configuration."
+    after_help = "SIGTERM and SIGINT stop it, SIGHUP has it read certificates and keys anew.\n\
+                  Exit codes: 0 stopped as told or done, 1 failed, 2 wrong usage or configuration."
 )]
 struct Options {
     /// The configuration, a TOML file.
@@ -48,9 +49,10 @@ enum KeysAction {
     Drop,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     hide_panic_payloads();
+    // First of all: it wants to be alone in the process.
+    let inherited = Inherited::take();
     let options = Options::parse();
     let config = match Config::load(&options.config) {
         Ok(config) => config,
@@ -70,15 +72,12 @@ async fn main() -> ExitCode {
         None => match Gateway::check(&config) {
             Err(error) => fail(2, &error),
             Ok(()) if options.check_config => ExitCode::SUCCESS,
-            Ok(()) => run(config).await.map_or_else(|error| fail(1, error.as_ref()), |()| ExitCode::SUCCESS),
+            Ok(()) => {
+                serve(inherited, &config.log.clone(), |environment| Gateway::bind_in(config, environment))
+                    .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS)
+            }
         },
     }
-}
-
-async fn run(config: Config) -> Result<(), Box<dyn Error>> {
-    // Listened for before the port is open, so that no stop is missed.
-    let stop = stop_signal();
-    Ok(Gateway::bind(config).await?.run_until(stop).await?)
 }
 
 fn keys(config: &Config, action: Option<KeysAction>, json: bool) -> Result<(), RotationError> {

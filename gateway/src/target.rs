@@ -11,6 +11,7 @@ use discreet_protocol::time::Timestamp;
 use discreet_resolver::Resolver;
 use discreet_serve::{Upstream, UpstreamError, problem};
 use http::{Request, Response, StatusCode, header, uri::Scheme};
+use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// Most bytes of a resolver's answer: what fits into a response, before it is framed.
@@ -27,7 +28,7 @@ pub(crate) enum Answering {
     /// In this process.
     Embedded(Box<Resolver>),
     /// Another process, over mutually authenticated TLS.
-    Remote { upstream: Upstream, runtime: Handle },
+    Remote(Arc<Upstream>),
 }
 
 impl Target {
@@ -48,8 +49,8 @@ impl Target {
         }
         match &self.resolver {
             Answering::Embedded(resolver) => (resolver.answer(request), Outcome::Answered),
-            // Called on a worker's thread, which has nothing else to do meanwhile.
-            Answering::Remote { upstream, runtime } => runtime.block_on(ask(upstream, request)),
+            // Called on one of the runtime's threads for blocking work, which has nothing else to do meanwhile.
+            Answering::Remote(upstream) => Handle::current().block_on(ask(upstream, request)),
         }
     }
 }

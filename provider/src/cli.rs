@@ -23,7 +23,8 @@ use std::time::Instant;
 #[command(
     name = "discreet-provider",
     version,
-    after_help = "Exit codes: 0 stopped as told or done, 1 failed or refused, 2 wrong usage or configuration."
+    after_help = "SIGTERM and SIGINT stop the service, SIGHUP has it read certificate and key anew.\n\
+                  Exit codes: 0 stopped as told or done, 1 failed or refused, 2 wrong usage or configuration."
 )]
 pub(crate) struct Options {
     /// The configuration, a TOML file.

@@ -103,6 +103,7 @@ impl Config {
         let mut config: Self = load(path)?;
         let folder = folder(path);
         config.listen.resolve_paths(folder);
+        config.admin.resolve_paths(folder);
         if let Some(authority) = &mut config.authority {
             resolve(folder, &mut authority.key);
             resolve(folder, &mut authority.database);

@@ -98,14 +98,17 @@ impl Provider {
             limits: &config.limits,
             max_request_bytes: MAX_REQUEST_BYTES,
             log: &environment.log,
+            inherited: &environment.inherited,
             registry,
             background: vec![Task::new(upkeep)],
+            reloads: Vec::new(),
         };
         let handler = handler::ProviderHandler::new(authority, token, metrics);
         let provider = Self(Shell::start(shell, handler).await?);
         environment.log.within(|| {
-            let (address, admin) = (provider.addr(), provider.admin_addr());
-            tracing::info!(%address, ?admin, "listening");
+            let (address, admin) =
+                (provider.listening(), provider.admin_listening().map(tracing::field::display));
+            tracing::info!(%address, admin, "listening");
         });
         Ok(provider)
     }
@@ -118,8 +121,7 @@ impl Provider {
     pub fn check(config: &Config) -> Result<(), BindError> {
         open(config, Clock::system(), Arc::new(Operator))?;
         config.service.as_ref().map(service::Service::open).transpose()?;
-        config.limits.check().map_err(StartError::from)?;
-        Ok(config.listen.check().map_err(StartError::from)?)
+        Ok(Shell::check(&config.listen, &config.admin, &config.limits)?)
     }
 }
 

@@ -5,13 +5,14 @@ mod cli;
 use clap::Parser;
 use cli::Options;
 use discreet_provider::{Config, Provider};
-use discreet_serve::{hide_panic_payloads, stop_signal};
+use discreet_serve::{Inherited, hide_panic_payloads, process::serve};
 use std::error::Error;
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     hide_panic_payloads();
+    // First of all: it wants to be alone in the process.
+    let inherited = Inherited::take();
     let options = Options::parse();
     let config = match Config::load(&options.config) {
         Ok(config) => config,
@@ -25,16 +26,11 @@ async fn main() -> ExitCode {
             Err(error) => fail(2, &error),
             Ok(()) if options.check_config => ExitCode::SUCCESS,
             Ok(()) => {
-                serve(config).await.map_or_else(|error| fail(1, error.as_ref()), |()| ExitCode::SUCCESS)
+                serve(inherited, &config.log.clone(), |environment| Provider::bind_in(config, environment))
+                    .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS)
             }
         },
     }
-}
-
-async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    // Listened for before the port is open, so that no stop is missed.
-    let stop = stop_signal();
-    Ok(Provider::bind(config).await?.run_until(stop).await?)
 }
 
 fn fail(code: u8, error: &dyn Error) -> ExitCode {

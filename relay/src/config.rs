@@ -76,6 +76,7 @@ impl Config {
         let mut config: Self = load(path)?;
         let folder = folder(path);
         config.listen.resolve_paths(folder);
+        config.admin.resolve_paths(folder);
         for gateway in config.gateways.values_mut() {
             gateway.resolve_paths(folder);
         }

@@ -1,15 +1,15 @@
 //! The configured gateways: the only servers a relay ever contacts (RFC 9458 §8.2).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use discreet_serve::{Upstream, UpstreamConfig};
+use discreet_serve::{Reload, Upstream, UpstreamConfig};
 
 use crate::{BindError, config::GatewayName, document::Document};
 
 /// One gateway, with the relay's copies of what it publishes.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: Arc<Upstream>,
     pub(crate) keys: Document,
     pub(crate) policy: Document,
 }
@@ -36,6 +36,15 @@ impl Gateways {
         gateways.collect::<Result<_, BindError>>().map(Self)
     }
 
+    /// What is trusted for each gateway, and what is shown to it, to be read anew.
+    pub(crate) fn reloads(&self) -> Vec<Reload> {
+        let reload = |gateway: &Gateway| {
+            let upstream = Arc::clone(&gateway.upstream);
+            Reload::new("a gateway's CA or identity", move || upstream.reload())
+        };
+        self.0.values().map(reload).collect()
+    }
+
     /// The resource at `path`, compared as it is: nothing is decoded or normalised.
     pub(crate) fn resource(&self, path: &str) -> Option<Resource<'_>> {
         let path = path.strip_prefix('/')?;
@@ -49,5 +58,5 @@ impl Gateways {
 fn gateway(name: &GatewayName, config: &UpstreamConfig) -> Result<Gateway, BindError> {
     let upstream =
         Upstream::new(config).map_err(|source| BindError::Gateway { name: name.clone(), source })?;
-    Ok(Gateway { upstream, keys: Document::keys(), policy: Document::policy() })
+    Ok(Gateway { upstream: Arc::new(upstream), keys: Document::keys(), policy: Document::policy() })
 }

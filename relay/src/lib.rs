@@ -64,6 +64,7 @@ impl Relay {
         let metrics = Metrics::default();
         let mut registry = Registry::with_prefix("discreet_relay");
         metrics.register(&mut registry);
+        let reloads = gateways.reloads();
         let handler = RelayHandler::new(gateways, environment.clock, metrics, config.max_response_bytes);
         let shell = ShellConfig {
             listen: &config.listen,
@@ -71,13 +72,15 @@ impl Relay {
             limits: &config.limits,
             max_request_bytes: config.max_request_bytes,
             log: &environment.log,
+            inherited: &environment.inherited,
             registry,
             background: Vec::new(),
+            reloads,
         };
         let relay = Self(Shell::start(shell, handler).await?);
         environment.log.within(|| {
-            let (address, admin) = (relay.addr(), relay.admin_addr());
-            tracing::info!(%address, ?admin, gateways = config.gateways.len(), "listening");
+            let (address, admin) = (relay.listening(), relay.admin_listening().map(tracing::field::display));
+            tracing::info!(%address, admin, gateways = config.gateways.len(), "listening");
         });
         Ok(relay)
     }
@@ -89,8 +92,7 @@ impl Relay {
     /// As [`Relay::bind`] would.
     pub fn check(config: &Config) -> Result<(), BindError> {
         Gateways::new(&config.gateways)?;
-        config.limits.check().map_err(StartError::from)?;
-        Ok(config.listen.check().map_err(StartError::from)?)
+        Ok(Shell::check(&config.listen, &config.admin, &config.limits)?)
     }
 }
 

@@ -4,11 +4,15 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use discreet_relay::{Config, Relay};
-use discreet_serve::{hide_panic_payloads, stop_signal};
+use discreet_serve::{Inherited, hide_panic_payloads, process::serve};
 
 /// An oblivious relay: passes sealed requests to gateways and hides who sent them.
 #[derive(Parser)]
-#[command(version, after_help = "Exit: 0 stopped as told, 1 failed, 2 usage or configuration.")]
+#[command(
+    version,
+    after_help = "SIGTERM and SIGINT stop it, SIGHUP has it read certificates and keys anew.\n\
+                  Exit: 0 stopped as told, 1 failed, 2 usage or configuration."
+)]
 struct Options {
     /// The configuration, a TOML file.
     #[arg(long, value_name = "FILE")]
@@ -18,27 +22,24 @@ struct Options {
     check_config: bool,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     hide_panic_payloads();
+    // First of all: it wants to be alone in the process.
+    let inherited = Inherited::take();
     let options = Options::parse();
-    let (code, result) = match Config::load(&options.config) {
-        Err(error) => (2, Err(error.into())),
-        Ok(config) => match Relay::check(&config) {
-            Err(error) => (2, Err(error.into())),
-            Ok(()) if options.check_config => (0, Ok(())),
-            Ok(()) => (1, run(config).await),
-        },
+    let config = match Config::load(&options.config) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
     };
-    if let Err(error) = result {
-        eprintln!("discreet-relay: {error}");
-        return ExitCode::from(code);
+    match Relay::check(&config) {
+        Err(error) => fail(2, &error),
+        Ok(()) if options.check_config => ExitCode::SUCCESS,
+        Ok(()) => serve(inherited, &config.log.clone(), |environment| Relay::bind_in(config, environment))
+            .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS),
     }
-    ExitCode::SUCCESS
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
-async fn run(config: Config) -> Result<(), Box<dyn Error>> {
-    let stop = stop_signal();
-    Ok(Relay::bind(config).await?.run_until(stop).await?)
+fn fail(code: u8, error: &dyn Error) -> ExitCode {
+    eprintln!("discreet-relay: {error}");
+    ExitCode::from(code)
 }

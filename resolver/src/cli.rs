@@ -58,7 +58,13 @@ enum Action {
         file: PathBuf,
     },
     /// Answer gateways on other hosts, until SIGTERM; `[serve]` in the configuration says where
-    Serve,
+    ///
+    /// SIGHUP has it read certificates and keys anew.
+    Serve {
+        /// Only say whether the configuration can be used
+        #[arg(long)]
+        check_config: bool,
+    },
     /// Get the statuses and revocations that the authorities have signed since the last time, as a gateway
     /// does by itself every quarter of an hour
     Pull,
@@ -137,7 +143,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
             open().and_then(|(rules, directory)| import::run(&rules, &directory, file, *own_export))
         }
         Action::Export { file } => open().and_then(|(_, directory)| export::run(&directory, file)),
-        Action::Serve => serve::run(&config),
+        Action::Serve { check_config } => serve::run(&config, *check_config),
         Action::Pull => open().and_then(|(rules, directory)| pull::run(&rules, directory)),
         Action::Backup { file } => backup::backup(&config, file),
         Action::Restore { file, replace } => backup::restore(&config, file, *replace),

@@ -31,8 +31,8 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServeConfig {
-    /// Where gateways connect: `mutual_tls`, or `plaintext` on loopback. Whoever gets in can ask for
-    /// everybody.
+    /// Where gateways connect: `mutual_tls` with `peers`, or `plaintext` on this host. Whoever gets in can
+    /// ask for everybody.
     pub listen: Listen,
     /// Where health and metrics are answered. Default: nowhere.
     #[serde(default)]
@@ -54,6 +54,7 @@ impl Config {
         }
         if let Some(serve) = &mut self.serve {
             serve.listen.resolve_paths(folder);
+            serve.admin.resolve_paths(folder);
         }
     }
 

@@ -199,7 +199,7 @@ impl Site {
         let (clock, log, mut registry) =
             (Clock::manual(NOW.unix()), LogBuffer::default(), Registry::default());
         let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
-        let environment = Environment { log: log.log(&level), clock: clock.clone() };
+        let environment = Environment::new(log.log(&level), clock.clone());
         let resolver = Resolver::open(&config(folder.path()), &environment, &mut registry).unwrap();
         Self { resolver, clock, registry, log, folder }
     }

@@ -21,7 +21,9 @@ pub enum BindError {
     #[error("the configuration has no [serve]: add where gateways connect")]
     NoServe,
     /// Everybody could connect, and ask for everybody.
-    #[error("serve.listen must be mutual_tls with the gateways' certificates, or plaintext on loopback")]
+    #[error(
+        "serve.listen must be mutual_tls with the gateways' certificates as peers, or plaintext on this host"
+    )]
     Everybody,
     /// Rules, pepper or directory.
     #[error(transparent)]
@@ -62,15 +64,30 @@ impl Server {
             limits: &serve.limits,
             max_request_bytes: MAX_REQUEST_BYTES,
             log: &environment.log,
+            inherited: &environment.inherited,
             registry,
             background: vec![pulling],
+            reloads: Vec::new(),
         };
         let server = Self(Shell::start(shell, Answers(Arc::new(resolver))).await?);
         environment.log.within(|| {
-            let (address, admin) = (server.addr(), server.0.admin_addr());
-            tracing::info!(%address, ?admin, "listening");
+            let (address, admin) =
+                (server.listening(), server.admin_listening().map(tracing::field::display));
+            tracing::info!(%address, admin, "listening");
         });
         Ok(server)
+    }
+
+    /// Looks at everything in `config` that can be wrong short of opening ports.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`] would.
+    pub fn check(config: &Config) -> Result<(), BindError> {
+        let serve = listener(config)?;
+        let environment = Environment::of_process(&serve.log);
+        Resolver::open(config, &environment, &mut Registry::default())?;
+        Ok(Shell::check(&serve.listen, &serve.admin, &serve.limits)?)
     }
 }
 

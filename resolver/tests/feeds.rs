@@ -22,7 +22,7 @@ use discreet_resolver::statuses::{self, Applied};
 use discreet_resolver::store::Sqlite;
 use discreet_serve::secret::Secret32;
 use discreet_serve::{
-    Admin, Handler, Limits, Listen, Log, Shell, ShellConfig, UpstreamConfig, UpstreamError,
+    Admin, Handler, Inherited, Limits, Listen, Log, Shell, ShellConfig, UpstreamConfig, UpstreamError,
 };
 use http::{Request, Response};
 use prometheus_client::registry::Registry;
@@ -77,6 +77,8 @@ impl Setup {
             log: &Log::off(),
             registry: Registry::default(),
             background: Vec::new(),
+            reloads: Vec::new(),
+            inherited: &Inherited::default(),
         };
         let fake = Fake { answer: Box::new(answer), asked: Arc::clone(&asked) };
         let shell = Shell::start(config, fake).await.unwrap();

@@ -1,6 +1,6 @@
-//! The admin listener: health for a supervisor, metrics for Prometheus. Loopback only.
+//! The admin listener: health for a supervisor, metrics for Prometheus. On this host only.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -11,7 +11,7 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::{Handler, Limits, problem};
+use crate::{Address, Handler, Limits, problem};
 
 /// Media type of the metrics (OpenMetrics 1.0).
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,9 +30,18 @@ pub enum Admin {
     Disabled,
     /// `GET /health` answers 200, or 503 while draining; `GET /metrics` answers Prometheus text.
     Enabled {
-        /// Loopback address and port; port 0 lets the system choose.
-        address: SocketAddr,
+        /// Loopback address and port, `unix:PATH`, or `systemd:N` if it passes such a one.
+        address: Address,
     },
+}
+
+impl Admin {
+    /// Takes a relative path from `folder`, the configuration file's.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        if let Self::Enabled { address } = self {
+            address.resolve_path(folder);
+        }
+    }
 }
 
 /// A few connections are enough for a supervisor and a scraper.

@@ -12,18 +12,23 @@
 //! - Everything from the network is bounded by [`Limits`]; over a bound there is one clear error.
 
 mod accept;
+mod address;
 pub mod admin;
 pub mod clock;
 pub mod config;
 mod connection;
 mod environment;
 mod exchange;
+mod inherited;
 pub mod limits;
 pub mod listen;
 pub mod log;
 mod metrics;
+mod open;
 mod peers;
 mod problem;
+pub mod process;
+mod reload;
 mod role;
 pub mod secret;
 mod shell;
@@ -33,15 +38,20 @@ mod tasks;
 pub mod tls;
 pub mod upstream;
 
+pub use address::{Address, AddressError};
 pub use admin::Admin;
 pub use clock::Clock;
 pub use environment::Environment;
 pub use exchange::Handler;
+pub use inherited::Inherited;
 pub use limits::Limits;
 pub use listen::Listen;
 pub use log::{Log, LogConfig};
+pub use open::Listening;
 pub use peers::Peer;
 pub use problem::{PROBLEM_JSON, problem, problem_of_type};
+pub use process::hide_panic_payloads;
+pub use reload::{Reload, ReloadError};
 pub use shell::{JoinError, Shell, ShellConfig, StartError, Task};
-pub use signal::{hide_panic_payloads, stop_signal};
+pub use signal::{Signals, stop_signal};
 pub use upstream::{Upstream, UpstreamConfig, UpstreamError};

@@ -9,12 +9,15 @@ use std::{
 
 use serde::Deserialize;
 use thiserror::Error;
-use tokio::net::TcpListener;
 
 use crate::{
+    Address,
     config::resolve,
+    inherited::Inherited,
+    open::{Listening, open},
     peers::{Peers, Tls},
-    tls::{TlsError, server_config},
+    socket::Listener,
+    tls::{TlsError, Visitors, issued_by, server_config},
 };
 
 /// A server's listener.
@@ -30,29 +33,37 @@ use crate::{
 pub enum Listen {
     /// HTTPS: HTTP/2 and HTTP/1.1 over TLS 1.3 or 1.2.
     Tls {
-        /// Address and port; port 0 lets the system choose.
-        address: SocketAddr,
-        /// PEM file with the certificate chain, the server's own first.
+        /// IP address and port, `unix:PATH`, or `systemd`.
+        address: Address,
+        /// PEM file with the certificate chain, the server's own first. Read again at SIGHUP.
         certificate: PathBuf,
-        /// PEM file with the private key.
+        /// PEM file with the private key. Read again at SIGHUP.
         key: PathBuf,
     },
-    /// HTTPS for known peers only: relays that a gateway expects, gateways that a resolver answers.
+    /// HTTPS for some only, who show a certificate: either `peers` or `issuer` says whose.
     MutualTls {
-        /// Address and port; port 0 lets the system choose.
-        address: SocketAddr,
-        /// PEM file with the certificate chain, the server's own first.
+        /// IP address and port, `unix:PATH`, or `systemd`.
+        address: Address,
+        /// PEM file with the certificate chain, the server's own first. Read again at SIGHUP.
         certificate: PathBuf,
-        /// PEM file with the private key.
+        /// PEM file with the private key. Read again at SIGHUP.
         key: PathBuf,
-        /// PEM files with one certificate each: who may connect. The certificates themselves count,
-        /// whoever issued them; a peer goes by its file's name.
+        /// PEM files with one certificate each: who may connect, such as the relays that a gateway expects.
+        /// The certificates themselves count, whoever issued them; a peer goes by its file's name. Read
+        /// again at SIGHUP: from then on a peer whose file was replaced or whose name was taken out cannot
+        /// connect anew; a connection that is open stays open.
+        #[serde(default)]
         peers: Vec<PathBuf>,
+        /// PEM file with a CA's certificate: who has a certificate of it may connect, such as the users of
+        /// the messaging provider that runs a relay. The server learns no more of them than that. Read
+        /// again at SIGHUP. There are no revocation lists: issue for short times.
+        #[serde(default)]
+        issuer: Option<PathBuf>,
     },
-    /// HTTP without TLS, for a balancer, interop or benchmarks on this host. Loopback only.
+    /// HTTP without TLS, for a balancer, interop or benchmarks on this host.
     Plaintext {
-        /// Loopback address and port; port 0 lets the system choose.
-        address: SocketAddr,
+        /// Loopback address and port, `unix:PATH`, or `systemd` if it passes such a one.
+        address: Address,
     },
 }
 
@@ -60,25 +71,67 @@ pub enum Listen {
 #[derive(Debug, Error)]
 pub enum ListenError {
     /// Plaintext would leave this host.
-    #[error("{address} is not a loopback address: without TLS a server listens on loopback only")]
+    #[error(
+        "{address} is not a loopback address: without TLS a server listens on loopback or a Unix socket only"
+    )]
     NotLoopback {
-        /// The configured address.
+        /// The address.
         address: SocketAddr,
     },
-    /// Another process has the port.
+    /// Another process has the port or socket.
     #[error("{address} is in use by another process")]
     InUse {
         /// The configured address.
-        address: SocketAddr,
+        address: Address,
     },
     /// The address cannot be bound for another reason.
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// The configured address.
-        address: SocketAddr,
+        address: Address,
         /// What the operating system said.
         source: io::Error,
     },
+    /// There is a file at the socket's path, and we do not remove what we did not make.
+    #[error("{} is not a socket: choose another path, or remove it", path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// systemd passed fewer sockets, or this one is taken already.
+    #[error("systemd:{number} was not passed, or is taken: the process got {passed} sockets, counted from 0")]
+    NotPassed {
+        /// The configured number.
+        number: usize,
+        /// How many there are.
+        passed: usize,
+    },
+    /// A datagram socket, a FIFO, a file.
+    #[error("systemd:{number} is not a stream socket: the socket unit needs ListenStream=")]
+    NotAStream {
+        /// The configured number.
+        number: usize,
+    },
+    /// A connection instead of a listener.
+    #[error("systemd:{number} does not listen: the socket unit needs Accept=no")]
+    NotListening {
+        /// The configured number.
+        number: usize,
+    },
+    /// The passed socket cannot be used for another reason.
+    #[error("systemd:{number} cannot be used: {source}")]
+    Passed {
+        /// The configured number.
+        number: usize,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Nobody could connect.
+    #[error("mutual_tls needs peers = [\"…\"] or issuer = \"…\": who may connect")]
+    Nobody,
+    /// Two rules for who may connect.
+    #[error("mutual_tls takes either peers or issuer, not both")]
+    PeersAndIssuer,
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -87,12 +140,17 @@ pub enum ListenError {
 impl Listen {
     /// Takes relative paths from `folder`, the configuration file's.
     pub fn resolve_paths(&mut self, folder: &Path) {
-        if let Self::MutualTls { peers, .. } = self {
-            peers.iter_mut().for_each(|peer| resolve(folder, peer));
-        }
-        if let Self::Tls { certificate, key, .. } | Self::MutualTls { certificate, key, .. } = self {
-            resolve(folder, certificate);
-            resolve(folder, key);
+        match self {
+            Self::Tls { address, certificate, key } => {
+                address.resolve_path(folder);
+                [certificate, key].into_iter().for_each(|path| resolve(folder, path));
+            }
+            Self::MutualTls { address, certificate, key, peers, issuer } => {
+                address.resolve_path(folder);
+                let paths = [certificate, key].into_iter().chain(peers).chain(issuer);
+                paths.for_each(|path| resolve(folder, path));
+            }
+            Self::Plaintext { address } => address.resolve_path(folder),
         }
     }
 
@@ -102,45 +160,68 @@ impl Listen {
     ///
     /// As [`crate::Shell::start`] would, except that the port may still be in use.
     pub fn check(&self) -> Result<(), ListenError> {
-        self.acceptor().map(|_| ())
+        self.tls().map(|_| ())
     }
 
-    pub(crate) async fn bind(&self) -> Result<(TcpListener, Option<Tls>), ListenError> {
-        let acceptor = self.acceptor()?;
-        Ok((bind(self.address()).await?, acceptor))
-    }
-
-    fn address(&self) -> SocketAddr {
+    /// Where it is to listen.
+    pub fn address(&self) -> &Address {
         match self {
             Self::Tls { address, .. } | Self::MutualTls { address, .. } | Self::Plaintext { address } => {
-                *address
+                address
             }
         }
     }
 
-    fn acceptor(&self) -> Result<Option<Tls>, ListenError> {
-        Ok(Some(match self {
-            Self::Tls { certificate, key, .. } => {
-                Tls { acceptor: server_config(certificate, key, None)?.into(), peers: None }
+    pub(crate) async fn open(
+        &self,
+        inherited: &Inherited,
+    ) -> Result<(Listener, Listening, Option<Tls>), ListenError> {
+        let tls = self.tls()?;
+        let (listener, listening) = open(self.address(), inherited).await?;
+        if tls.is_none() {
+            // What was passed is known only now.
+            stays_here(&listening)?;
+        }
+        Ok((listener, listening, tls))
+    }
+
+    /// What handshakes use, read from the files as they are now; `None` without TLS.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>, ListenError> {
+        let (certificate, key, visitors) = match self {
+            Self::Plaintext { address } => return loopback_only(address).map(|()| None),
+            Self::Tls { certificate, key, .. } => (certificate, key, Visitors::Anybody),
+            Self::MutualTls { certificate, key, peers, issuer, .. } => {
+                (certificate, key, visitors(peers, issuer.as_deref())?)
             }
-            Self::MutualTls { certificate, key, peers, .. } => {
-                let peers = Arc::new(Peers::read(peers)?);
-                let config = server_config(certificate, key, Some(Arc::clone(&peers)))?;
-                Tls { acceptor: config.into(), peers: Some(peers) }
-            }
-            Self::Plaintext { address } => return loopback_only(*address).map(|()| None),
-        }))
+        };
+        let peers = if let Visitors::Pinned(peers) = &visitors { Some(Arc::clone(peers)) } else { None };
+        Ok(Some(Tls { acceptor: server_config(certificate, key, visitors)?.into(), peers }))
     }
 }
 
-/// Refuses an address that others can reach.
-pub(crate) fn loopback_only(address: SocketAddr) -> Result<(), ListenError> {
-    if address.ip().to_canonical().is_loopback() { Ok(()) } else { Err(ListenError::NotLoopback { address }) }
+fn visitors(peers: &[PathBuf], issuer: Option<&Path>) -> Result<Visitors, ListenError> {
+    match (peers, issuer) {
+        ([], None) => Err(ListenError::Nobody),
+        ([_, ..], Some(_)) => Err(ListenError::PeersAndIssuer),
+        (peers, None) => Ok(Visitors::Pinned(Arc::new(Peers::read(peers)?))),
+        ([], Some(issuer)) => Ok(Visitors::IssuedBy(issued_by(issuer)?)),
+    }
 }
 
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ListenError::InUse { address },
-        _ => ListenError::Bind { address, source },
-    })
+/// Refuses an address that others can reach, as far as the configuration tells.
+pub(crate) fn loopback_only(address: &Address) -> Result<(), ListenError> {
+    match address {
+        Address::Tcp(address) => stays_here(&Listening::Tcp(*address)),
+        Address::Unix(_) | Address::Systemd(_) => Ok(()),
+    }
+}
+
+/// Refuses a listener that others can reach.
+pub(crate) fn stays_here(listening: &Listening) -> Result<(), ListenError> {
+    match listening {
+        Listening::Tcp(address) if !address.ip().to_canonical().is_loopback() => {
+            Err(ListenError::NotLoopback { address: *address })
+        }
+        Listening::Tcp(_) | Listening::Unix(_) => Ok(()),
+    }
 }

@@ -1,19 +1,40 @@
 //! What every running role can be told and asked, written once.
 
 /// Gives a role that keeps its [`Shell`](crate::Shell) in `$shell` the shell's one way down: `addr`,
-/// `admin_addr`, `shutdown`, `join` and `run_until`.
+/// `listening`, `admin_addr`, `admin_listening`, `reload`, `shutdown`, `join` and `run_until`; and makes it
+/// what [`serve`](crate::process::serve) runs.
 #[macro_export]
 macro_rules! role {
     ($role:ident, $shell:tt) => {
         impl $role {
-            /// Where it listens, with the port the system chose.
+            /// The TCP address it listens on, with the port the system chose; `0.0.0.0:0` for a Unix socket.
             pub fn addr(&self) -> ::std::net::SocketAddr {
                 self.$shell.addr()
             }
 
-            /// Where health and metrics are answered, if anywhere.
+            /// Where it listens.
+            pub fn listening(&self) -> &$crate::Listening {
+                self.$shell.listening()
+            }
+
+            /// As `addr`, for health and metrics, if they are answered anywhere.
             pub fn admin_addr(&self) -> ::std::option::Option<::std::net::SocketAddr> {
                 self.$shell.admin_addr()
+            }
+
+            /// Where health and metrics are answered, if anywhere.
+            pub fn admin_listening(&self) -> ::std::option::Option<&$crate::Listening> {
+                self.$shell.admin_listening()
+            }
+
+            /// Takes up changed certificates, keys and whatever else can be changed meanwhile. Open
+            /// connections stay as they are.
+            ///
+            /// # Errors
+            ///
+            /// When something cannot be used; it stays as it was.
+            pub fn reload(&self) -> ::std::result::Result<(), $crate::ReloadError> {
+                self.$shell.reload()
             }
 
             /// Begins to drain. Calling it again changes nothing.
@@ -40,6 +61,12 @@ macro_rules! role {
                 stop: impl ::std::future::Future<Output = ()>,
             ) -> ::std::result::Result<(), $crate::JoinError> {
                 self.$shell.run_until(stop).await
+            }
+        }
+
+        impl ::std::convert::From<$role> for $crate::Shell {
+            fn from(role: $role) -> Self {
+                role.$shell
             }
         }
     };

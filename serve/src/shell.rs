@@ -1,21 +1,25 @@
 //! A running server: one way up, one way down.
 
-use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    Admin, Limits, Listen, Log,
+    Admin, Inherited, Limits, Listen, Listening, Log, Reload, ReloadError,
     accept::{Ended, serve_listener},
     admin::{self, AdminHandler},
     connection::stopped,
     exchange::{Handler, Server},
     limits::LimitsError,
-    listen::{ListenError, bind, loopback_only},
+    listen::{ListenError, loopback_only, stays_here},
     metrics::Metrics,
+    open::open,
     peers::Tls,
+    process,
+    reload::Reloads,
+    signal::{Signals, Told},
     socket::Listener,
 };
 
@@ -32,10 +36,14 @@ pub struct ShellConfig<'a> {
     pub max_request_bytes: usize,
     /// Where the shell and the handler log.
     pub log: &'a Log,
+    /// What the process got from who started it.
+    pub inherited: &'a Inherited,
     /// The role's metrics; the shell adds its own, under the registry's prefix.
     pub registry: Registry,
     /// What the role does besides answering.
     pub background: Vec<Task>,
+    /// What the role reads anew at [`Shell::reload`], besides the shell's own certificates.
+    pub reloads: Vec<Reload>,
 }
 
 /// Work that goes on beside the answering: the shell owns it, gives it the role's log, and drops it
@@ -67,9 +75,12 @@ pub enum StartError {
     /// The admin listener cannot be opened.
     #[error("the admin listener: {0}")]
     Admin(ListenError),
-    /// The system does not tell which port it chose.
-    #[error("the listener has no address: {0}")]
-    NoAddress(io::Error),
+    /// One passed socket cannot be two listeners.
+    #[error("listen and admin both take the passed socket systemd:{number}")]
+    SameSocket {
+        /// The configured number.
+        number: usize,
+    },
 }
 
 /// Why a server did not end well.
@@ -84,12 +95,11 @@ pub enum JoinError {
 /// and [`Shell::join`].
 #[derive(Debug)]
 pub struct Shell {
-    addr: SocketAddr,
-    admin_addr: Option<SocketAddr>,
+    listening: Listening,
+    admin: Option<Listening>,
+    reloads: Reloads,
     stop: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
-    /// What new handshakes use.
-    tls: Option<watch::Sender<Tls>>,
     // Sets of one task, because dropping a set aborts and dropping a handle does not.
     serving: JoinSet<Ended>,
     serving_admin: JoinSet<Ended>,
@@ -105,36 +115,35 @@ impl Shell {
     /// When a limit, address, certificate or key cannot be used. Nothing is left running.
     pub async fn start<H: Handler>(config: ShellConfig<'_>, handler: H) -> Result<Self, StartError> {
         config.limits.check()?;
-        let (listener, tls) = config.listen.bind().await?;
-        let admin = bind_admin(config.admin).await?;
-        let addr = listener.local_addr().map_err(StartError::NoAddress)?;
-        let admin_addr = admin
-            .as_ref()
-            .map(tokio::net::TcpListener::local_addr)
-            .transpose()
-            .map_err(StartError::NoAddress)?;
+        differ(config.listen, config.admin)?;
+        let (listener, listening, tls) = config.listen.open(config.inherited).await?;
+        let (admin_listener, admin) = open_admin(config.admin, config.inherited).await?.unzip();
+        let limits = config.log.within(|| config.inherited.fit(config.limits));
 
+        let tls = tls.map(watch::Sender::new);
+        let handshakes = tls.as_ref().map(watch::Sender::subscribe);
+        let own = tls.map(|tls| reload_tls(config.listen.clone(), tls));
+        let reloads = Reloads::new(own.into_iter().chain(config.reloads).collect());
         let metrics = Metrics::default();
         let mut registry = config.registry;
         metrics.register(&mut registry);
+        reloads.register(&mut registry);
         let mut shell = Self {
-            addr,
-            admin_addr,
+            listening,
+            admin,
+            reloads,
             stop: watch::Sender::new(false),
             stop_admin: watch::Sender::new(false),
-            tls: tls.map(watch::Sender::new),
             serving: JoinSet::new(),
             serving_admin: JoinSet::new(),
             background: JoinSet::new(),
             log: config.log.clone(),
         };
-        let server =
-            Server::new(handler, config.limits.clone(), config.max_request_bytes, metrics, shell.log.clone());
-        let tls = shell.tls.as_ref().map(watch::Sender::subscribe);
-        let listener = Listener::Tcp(listener);
-        shell.serving.spawn(serve_listener(listener, tls, Arc::new(server), shell.stop.subscribe()));
-        if let Some(listener) = admin {
-            shell.spawn_admin(Listener::Tcp(listener), registry);
+        let server = Server::new(handler, limits, config.max_request_bytes, metrics, shell.log.clone());
+        let serving = serve_listener(listener, handshakes, Arc::new(server), shell.stop.subscribe());
+        shell.serving.spawn(serving);
+        if let Some(listener) = admin_listener {
+            shell.spawn_admin(listener, registry);
         }
         for task in config.background {
             shell.spawn_background(task);
@@ -142,14 +151,51 @@ impl Shell {
         Ok(shell)
     }
 
-    /// Where the server listens, with the port the system chose.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// Looks at everything that can be wrong with listeners and limits, short of opening them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shell::start`] would.
+    pub fn check(listen: &Listen, admin: &Admin, limits: &Limits) -> Result<(), StartError> {
+        limits.check()?;
+        differ(listen, admin)?;
+        if let Admin::Enabled { address } = admin {
+            loopback_only(address).map_err(StartError::Admin)?;
+        }
+        Ok(listen.check()?)
     }
 
-    /// Where the admin listener listens, if there is one.
+    /// The TCP address the server listens on, with the port the system chose; `0.0.0.0:0` for a Unix socket.
+    pub fn addr(&self) -> SocketAddr {
+        self.listening.addr()
+    }
+
+    /// Where the server listens.
+    pub fn listening(&self) -> &Listening {
+        &self.listening
+    }
+
+    /// As [`Shell::addr`], of the admin listener, if there is one.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.admin_addr
+        self.admin.as_ref().map(Listening::addr)
+    }
+
+    /// Where health and metrics are answered, if anywhere.
+    pub fn admin_listening(&self) -> Option<&Listening> {
+        self.admin.as_ref()
+    }
+
+    /// Reads certificate, key and pinned peers anew, and whatever the role registered. New handshakes use
+    /// them; open connections stay as they are, also those of a peer that is no longer pinned.
+    ///
+    /// It blocks for as long as the files take to read.
+    ///
+    /// # Errors
+    ///
+    /// Names the first thing that cannot be used. Each such keeps its old state and is logged; the others
+    /// are taken up.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        self.log.within(|| self.reloads.run())
     }
 
     /// Begins to drain: no new connection, `connection: close` or GOAWAY on open ones, `/health`
@@ -179,7 +225,7 @@ impl Shell {
         background
     }
 
-    /// Serves until `stop` resolves, then drains. The story of every `main`.
+    /// Serves until `stop` resolves, then drains.
     ///
     /// # Errors
     ///
@@ -191,6 +237,35 @@ impl Shell {
             ended = last(&mut self.serving) => return ended.and(Err(JoinError::Panicked)),
             () = panicked(&mut self.background) => return Err(JoinError::Panicked),
         }
+        self.join().await
+    }
+
+    /// As [`Shell::run_until`], told by signals: SIGTERM and SIGINT stop, SIGHUP reloads. The service manager
+    /// hears of each step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shell::run_until`].
+    pub async fn run(mut self, mut signals: Signals) -> Result<(), JoinError> {
+        let log = self.log.clone();
+        log.within(process::notify_ready);
+        loop {
+            tokio::select! {
+                told = signals.next() => match told {
+                    Told::Stop => break,
+                    Told::Reload => {
+                        log.within(process::notify_reloading);
+                        // What failed is logged. Blocks nobody: `main`'s thread has nothing else to do.
+                        let _ = self.reload();
+                        log.within(process::notify_ready);
+                    }
+                },
+                ended = last(&mut self.serving) => return ended.and(Err(JoinError::Panicked)),
+                () = panicked(&mut self.background) => return Err(JoinError::Panicked),
+            }
+        }
+        log.within(process::notify_stopping);
+        self.shutdown();
         self.join().await
     }
 
@@ -217,14 +292,34 @@ impl Shell {
     }
 }
 
-async fn bind_admin(admin: &Admin) -> Result<Option<tokio::net::TcpListener>, StartError> {
-    match admin {
-        Admin::Disabled => Ok(None),
-        Admin::Enabled { address } => {
-            loopback_only(*address).map_err(StartError::Admin)?;
-            bind(*address).await.map(Some).map_err(StartError::Admin)
-        }
+async fn open_admin(
+    admin: &Admin,
+    inherited: &Inherited,
+) -> Result<Option<(Listener, Listening)>, StartError> {
+    let Admin::Enabled { address } = admin else { return Ok(None) };
+    loopback_only(address).map_err(StartError::Admin)?;
+    let (listener, listening) = open(address, inherited).await.map_err(StartError::Admin)?;
+    stays_here(&listening).map_err(StartError::Admin)?;
+    Ok(Some((listener, listening)))
+}
+
+/// One passed socket is one listener.
+fn differ(listen: &Listen, admin: &Admin) -> Result<(), StartError> {
+    let Admin::Enabled { address } = admin else { return Ok(()) };
+    match address.passed() {
+        Some(number) if listen.address().passed() == Some(number) => Err(StartError::SameSocket { number }),
+        _ => Ok(()),
     }
+}
+
+/// Certificate, key and pinned peers, as `listen` names them, for new handshakes.
+fn reload_tls(listen: Listen, tls: watch::Sender<Tls>) -> Reload {
+    Reload::new("certificates", move || {
+        if let Some(new) = listen.tls()? {
+            tls.send_replace(new);
+        }
+        Ok::<_, ListenError>(())
+    })
 }
 
 /// The end of the one task in `set`, or of none.

@@ -1,41 +1,60 @@
-//! What concerns the whole process and is therefore called by `main` only.
+//! Signals: what an operator, or systemd, tells the process.
 
-use std::future::Future;
+use std::{future::Future, io};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Resolves at the first SIGTERM or SIGINT after the call; from the call on neither ends the process.
-///
-/// Call it before binding, inside a tokio runtime.
-pub fn stop_signal() -> impl Future<Output = ()> {
-    let terminate = received(SignalKind::terminate());
-    let interrupt = received(SignalKind::interrupt());
-    async {
+/// The signals a server obeys. From the moment this exists none of them ends the process.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+impl Signals {
+    /// Begins to listen. Call it before binding, inside a tokio runtime, so that none is missed.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let us.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next signal since the last call; several of a kind may come as one. A stop goes first.
+    pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
-            () = terminate => {}
-            () = interrupt => {}
+            biased;
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
     }
 }
 
-/// Makes panics print where they happened but not their message, which may quote a request.
+/// Resolves at the first SIGTERM or SIGINT after the call; from the call on neither ends the process.
 ///
-/// The panic hook belongs to the process: no library may set it, so only `main` calls this.
-pub fn hide_panic_payloads() {
-    std::panic::set_hook(Box::new(|panic| match panic.location() {
-        Some(place) => eprintln!("panic at {}:{}", place.file(), place.line()),
-        None => eprintln!("panic"),
-    }));
-}
-
-fn received(kind: SignalKind) -> impl Future<Output = ()> {
-    let stream = signal(kind);
+/// For processes that are not one role: those have [`serve`](crate::process::serve).
+pub fn stop_signal() -> impl Future<Output = ()> {
+    let signals = Signals::listen();
     async {
-        match stream {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            // The signal then keeps its default action, which ends the process without a drain.
+        match signals {
+            Ok(mut signals) => while signals.next().await != Told::Stop {},
+            // The signals then keep their default action, which ends the process without a drain.
             Err(_) => std::future::pending().await,
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
+    path::Path,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,11 +13,17 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
 };
 
+use crate::open::{Listening, SocketFile};
+
 /// An open listener.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    /// With the file we made for it, which goes first: while it is there, somebody answers.
+    Unix {
+        _file: Option<SocketFile>,
+        listener: UnixListener,
+    },
 }
 
 /// An accepted connection.
@@ -39,8 +46,18 @@ impl Listener {
                 let _ = socket.set_nodelay(true);
                 Ok((Socket::Tcp(socket), Some(address)))
             }
-            Self::Unix(listener) => Ok((Socket::Unix(listener.accept().await?.0), None)),
+            Self::Unix { listener, .. } => Ok((Socket::Unix(listener.accept().await?.0), None)),
         }
+    }
+
+    /// Where it listens.
+    pub(crate) fn listening(&self) -> io::Result<Listening> {
+        Ok(match self {
+            Self::Tcp(listener) => Listening::Tcp(listener.local_addr()?),
+            Self::Unix { listener, .. } => {
+                Listening::Unix(listener.local_addr()?.as_pathname().map(Path::to_owned))
+            }
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use thiserror::Error;
 
@@ -66,21 +67,30 @@ pub enum TlsError {
     Provider(Box<rustls::Error>),
 }
 
+/// Who gets through a listener's handshake.
+pub(crate) enum Visitors {
+    /// Everybody.
+    Anybody,
+    /// Those who show one of these certificates.
+    Pinned(Arc<Peers>),
+    /// Those who show a certificate of one CA.
+    IssuedBy(Arc<dyn ClientCertVerifier>),
+}
+
 /// What a listener offers. HTTP/2 first, then HTTP/1.1, by ALPN (RFC 7301).
-///
-/// With `peers`, only they get through the handshake.
 pub(crate) fn server_config(
     certificate: &Path,
     key: &Path,
-    peers: Option<Arc<Peers>>,
+    visitors: Visitors,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(certificate)?;
     let key_der = private_key(key)?;
     let builder = ServerConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().map_err(unavailable)?;
-    let builder = match peers {
-        Some(peers) => builder.with_client_cert_verifier(peers),
-        None => builder.with_no_client_auth(),
+    let builder = match visitors {
+        Visitors::Anybody => builder.with_no_client_auth(),
+        Visitors::Pinned(peers) => builder.with_client_cert_verifier(peers),
+        Visitors::IssuedBy(issuer) => builder.with_client_cert_verifier(issuer),
     };
     let config = builder.with_single_cert(chain, key_der);
     let mut config = config.map_err(|source| mismatch(certificate, key, source))?;
@@ -90,24 +100,24 @@ pub(crate) fn server_config(
     Ok(Arc::new(config))
 }
 
+/// Verifies that a certificate is a client's (RFC 5280 §4.2.1.12), valid now, and issued by the CA in `file`.
+pub(crate) fn issued_by(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let roots = Arc::new(roots(file)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+    // Never: there are roots, and no revocation lists.
+    verifier.map_err(|_| TlsError::NoCertificate { path: file.to_owned() })
+}
+
 /// What an upstream trusts: the CA bundle given, and only that, or the web's roots.
 /// ALPN is left to the connector. With `identity`, a certificate and its key are shown.
 pub(crate) fn client_config(
     ca: Option<&Path>,
     identity: Option<(&Path, &Path)>,
 ) -> Result<ClientConfig, TlsError> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|source| TlsError::BadRoot {
-                    path: path.to_owned(),
-                    source: Box::new(source),
-                })?;
-            }
-        }
-    }
+    let roots = match ca {
+        None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+        Some(path) => roots(path)?,
+    };
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().map_err(unavailable)?;
     let builder = builder.with_root_certificates(roots);
@@ -120,6 +130,16 @@ pub(crate) fn client_config(
     // RFC 8470: a request in early data can be replayed by anyone on the path.
     config.enable_early_data = false;
     Ok(config)
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        roots
+            .add(certificate)
+            .map_err(|source| TlsError::BadRoot { path: file.to_owned(), source: Box::new(source) })?;
+    }
+    Ok(roots)
 }
 
 fn mismatch(certificate: &Path, key: &Path, source: rustls::Error) -> TlsError {

@@ -10,7 +10,10 @@ use std::{
     error::Error as StdError,
     future::{Future, poll_fn},
     io,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::Poll,
     time::Duration,
 };
@@ -53,9 +56,10 @@ type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 /// What is behind an origin. Cheap to share by reference; dropping it closes the connections.
 #[derive(Debug)]
 pub struct Upstream {
+    config: UpstreamConfig,
     origin: Origin,
     timeout: Duration,
-    clients: Vec<HttpClient>,
+    clients: RwLock<Vec<HttpClient>>,
     next: AtomicUsize,
     tasks: Tasks,
 }
@@ -87,18 +91,27 @@ impl Upstream {
     ///
     /// When the CA bundle cannot be used.
     pub fn new(config: &UpstreamConfig) -> Result<Self, TlsError> {
-        let identity = config.identity.as_ref();
-        let identity = identity.map(|identity| (identity.certificate.as_path(), identity.key.as_path()));
-        let tls = client_config(config.ca.as_deref(), identity)?;
         let tasks = Tasks::default();
-        let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), &tasks)).collect();
         Ok(Self {
+            clients: RwLock::new(clients(config, &tasks)?),
+            config: config.clone(),
             origin: config.url.clone(),
             timeout: Duration::from_secs(config.timeout_secs.get()),
-            clients,
             next: AtomicUsize::new(0),
             tasks,
         })
+    }
+
+    /// Reads CA bundle, certificate and key anew. Every request from now on goes over a new connection that
+    /// uses them; the old connections close once the requests they carry are answered.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be used: nothing changes.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let new = clients(&self.config, &self.tasks)?;
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 
     /// The host and port requests go to, for requests that must name it.
@@ -125,8 +138,7 @@ impl Upstream {
         *outgoing.method_mut() = parts.method;
         *outgoing.uri_mut() = self.uri(parts.uri)?;
         *outgoing.headers_mut() = parts.headers;
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
-        let client = self.clients.get(turn).cloned().ok_or(UpstreamError::Protocol)?;
+        let client = self.client().ok_or(UpstreamError::Protocol)?;
         let exchange = exchange(client, outgoing, max_response_bytes);
         let mut exchange = Box::pin(timeout(self.timeout, exchange));
         // Begun at once, without waiting for another task's turn.
@@ -141,6 +153,12 @@ impl Upstream {
         });
         // It is not told only if this upstream is dropped meanwhile.
         told.await.unwrap_or(Err(UpstreamError::Protocol))
+    }
+
+    /// The one whose turn it is.
+    fn client(&self) -> Option<HttpClient> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(turn).cloned()
     }
 
     fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
@@ -167,6 +185,13 @@ async fn exchange(
         if error.is::<LengthLimitError>() { UpstreamError::TooLarge } else { UpstreamError::Protocol }
     })?;
     Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+fn clients(config: &UpstreamConfig, connections: &Tasks) -> Result<Vec<HttpClient>, TlsError> {
+    let identity = config.identity.as_ref();
+    let identity = identity.map(|identity| (identity.certificate.as_path(), identity.key.as_path()));
+    let tls = client_config(config.ca.as_deref(), identity)?;
+    Ok((0..CONNECTIONS).map(|_| client(tls.clone(), connections)).collect())
 }
 
 fn client(

@@ -199,7 +199,7 @@ impl NetBuilder {
         let clock = self.clock.clone().unwrap_or_else(|| Clock::manual(world.now.unix()));
         let log = LogBuffer::default();
         let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
-        let environment = || Environment { log: log.log(&level), clock: clock.clone() };
+        let environment = || Environment::new(log.log(&level), clock.clone());
 
         write_provider(&folder, &world)?;
         import_lines(&folder, &self.lines, Timestamp::from_unix(clock.now()))?;
@@ -231,7 +231,7 @@ impl NetBuilder {
     }
 
     fn listen(&self, ip: IpAddr, certificate: &Path, key: &Path) -> Listen {
-        let address = SocketAddr::new(ip, 0);
+        let address = SocketAddr::new(ip, 0).into();
         Listen::Tls { address, certificate: certificate.to_owned(), key: key.to_owned() }
     }
 
@@ -241,7 +241,7 @@ impl NetBuilder {
 }
 
 fn admin() -> Admin {
-    Admin::Enabled { address: SocketAddr::new(LOOPBACK, 0) }
+    Admin::Enabled { address: SocketAddr::new(LOOPBACK, 0).into() }
 }
 
 /// Rules, resolver configuration and secrets.

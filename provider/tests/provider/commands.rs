@@ -56,7 +56,7 @@ fn init_makes_what_is_missing_once_and_prints_the_rules() {
 #[tokio::test]
 async fn the_operator_works_on_the_files_while_the_service_runs() {
     let files = Files::new();
-    let environment = Environment { log: Log::off(), clock: Clock::system() };
+    let environment = Environment::new(Log::off(), Clock::system());
     let provider = Provider::bind_in(files.config(), environment.clone()).await.unwrap();
     let setup = crate::support::Setup {
         client: crate::support::upstream(provider.addr()),

@@ -91,7 +91,7 @@ impl Setup {
     pub(crate) async fn start(files: Files, prover: Arc<dyn Prove>) -> Self {
         let (clock, log) = (Clock::manual(NOW), LogBuffer::default());
         let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
-        let environment = Environment { log: log.log(&level), clock: clock.clone() };
+        let environment = Environment::new(log.log(&level), clock.clone());
         let provider = Provider::bind_with(files.config(), environment, prover).await.unwrap();
         let client = upstream(provider.addr());
         Self { files, provider, client, clock, log }

@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use discreet_relay::{Config, Relay};
 use discreet_serve::{
-    Admin, Clock, Environment, Handler, Limits, Listen, Log, LogConfig, Shell, ShellConfig, Upstream,
-    UpstreamConfig, log::LogBuffer,
+    Address, Admin, Clock, Environment, Handler, Inherited, Limits, Listen, Log, LogConfig, Shell,
+    ShellConfig, Upstream, UpstreamConfig, log::LogBuffer,
 };
 use http::{Request, Response};
 use prometheus_client::registry::Registry;
@@ -86,6 +86,8 @@ impl Setup {
             log: &log,
             registry: Registry::default(),
             background: Vec::new(),
+            reloads: Vec::new(),
+            inherited: &Inherited::default(),
         };
         let shell = Shell::start(config, gateway.clone()).await.unwrap();
         let (clock, log) = (Clock::manual(1_700_000_000), LogBuffer::default());
@@ -122,12 +124,12 @@ pub(crate) async fn relay(address: SocketAddr, clock: &Clock, log: &LogBuffer) -
     config.gateways.insert("dp".parse().unwrap(), gateway);
     let log_config: LogConfig =
         LogConfig { level: discreet_serve::log::LogLevel::Debug, ..LogConfig::default() };
-    let environment = Environment { log: log.log(&log_config), clock: clock.clone() };
+    let environment = Environment::new(log.log(&log_config), clock.clone());
     Relay::bind_in(config, environment).await.unwrap()
 }
 
-pub(crate) fn loopback() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
+pub(crate) fn loopback() -> Address {
+    Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 pub(crate) fn plaintext() -> Listen {

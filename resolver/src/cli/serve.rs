@@ -1,18 +1,27 @@
 //! `discreet-resolver serve`: the resolver as a server.
 
 use super::{Failure, failed, usage};
+use discreet_resolver::server::BindError;
 use discreet_resolver::{Config, Server};
-use discreet_serve::{hide_panic_payloads, stop_signal};
+use discreet_serve::Inherited;
+use discreet_serve::process::{ServeError, serve};
 use std::process::ExitCode;
 
-pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
-    hide_panic_payloads();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
-        // Listened for before the port is open, so that no stop is missed.
-        let stop = stop_signal();
-        let server = Server::bind(config).await.map_err(usage)?;
-        server.run_until(stop).await.map_err(failed)?;
-        Ok(ExitCode::SUCCESS)
-    })
+pub(super) fn run(config: &Config, check_config: bool) -> Result<ExitCode, Failure> {
+    // First of all: it wants to be alone in the process.
+    let inherited = Inherited::take();
+    Server::check(config).map_err(usage)?;
+    if !check_config {
+        let log = config.serve.as_ref().map(|serve| serve.log.clone()).unwrap_or_default();
+        serve(inherited, &log, |environment| Server::bind_in(config, environment)).map_err(failure)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What keeps a server from starting is the configuration's fault as far as this command can tell.
+fn failure(error: ServeError<BindError>) -> Failure {
+    match error {
+        ServeError::Bind(error) => usage(error),
+        ServeError::System(_) | ServeError::Join(_) => failed(error),
+    }
 }

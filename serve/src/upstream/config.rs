@@ -27,10 +27,11 @@ use crate::config::resolve;
 pub struct UpstreamConfig {
     /// Its origin: `https://host` or `https://host:port`, no path. `http` only for loopback.
     pub url: Origin,
-    /// PEM file of the certificate authorities to trust for it, and no others. Without it: the web's.
+    /// PEM file of the certificate authorities to trust for it, and no others. Without it: the web's. Read
+    /// again at SIGHUP.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// The certificate to show, where the upstream lets only known peers in.
+    /// The certificate to show, where the upstream lets only known peers in. Read again at SIGHUP.
     #[serde(default)]
     pub identity: Option<Identity>,
     /// Seconds for one exchange, connecting included. Default 10.

@@ -8,7 +8,7 @@ mod support;
 mod upstream;
 
 use bytes::Bytes;
-use discreet_serve::{Admin, Listen, StartError, UpstreamError, listen::ListenError, tls::TlsError};
+use discreet_serve::{Address, Admin, Listen, StartError, UpstreamError, listen::ListenError, tls::TlsError};
 use http::{Request, StatusCode};
 use support::{Config, Echo, Pki, get, loopback, upstream};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
 async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
-    let config = Config { listen: Listen::Plaintext { address }, ..Config::default() };
+    let config = Config { listen: Listen::Plaintext { address: address.into() }, ..Config::default() };
     let error = config.start(Echo::default()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("{address} is in use by another process"));
 }
@@ -28,8 +28,8 @@ async fn a_port_in_use_is_named() {
 #[tokio::test]
 async fn c29_plaintext_stays_on_loopback() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
-        let address = address.parse().unwrap();
-        let config = Config { listen: Listen::Plaintext { address }, ..Config::default() };
+        let address: Address = address.parse().unwrap();
+        let config = Config { listen: Listen::Plaintext { address: address.clone() }, ..Config::default() };
         let error = config.start(Echo::default()).await.unwrap_err();
         assert!(matches!(error, StartError::Listen(ListenError::NotLoopback { .. })), "{error}");
         let config = Config { admin: Admin::Enabled { address }, ..Config::default() };

@@ -11,7 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use discreet_serve::{
-    Admin, Handler, Limits, Listen, LogConfig, Peer, Shell, ShellConfig, StartError, Task, UpstreamConfig,
+    Address, Admin, Handler, Inherited, Limits, Listen, LogConfig, Peer, Shell, ShellConfig, StartError,
+    Task, UpstreamConfig,
     log::LogBuffer,
     upstream::{Identity, Upstream},
 };
@@ -53,6 +54,8 @@ impl Config {
             log: &self.log.log(&LogConfig::default()),
             registry: Registry::with_prefix("test"),
             background,
+            reloads: Vec::new(),
+            inherited: &Inherited::default(),
         };
         Shell::start(config, handler).await
     }
@@ -148,7 +151,13 @@ impl Pki {
     /// Lets in those who show one of these certificates.
     pub(crate) fn listen_to(&self, peers: &[&Identity]) -> Listen {
         let peers = peers.iter().map(|peer| peer.certificate.clone()).collect();
-        Listen::MutualTls { address: loopback(), certificate: self.certificate(), key: self.key(), peers }
+        Listen::MutualTls {
+            address: loopback(),
+            certificate: self.certificate(),
+            key: self.key(),
+            peers,
+            issuer: None,
+        }
     }
 
     pub(crate) fn upstream_as(&self, identity: &Identity, address: SocketAddr) -> Upstream {
@@ -163,8 +172,8 @@ impl Pki {
     }
 }
 
-pub(crate) fn loopback() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
+pub(crate) fn loopback() -> Address {
+    Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 pub(crate) fn plaintext() -> Listen {

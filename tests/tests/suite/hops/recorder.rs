@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use discreet_serve::log::LogBuffer;
 use discreet_serve::{
-    Admin, Handler, Limits, Listen, LogConfig, Shell, ShellConfig, Upstream, UpstreamConfig,
+    Admin, Handler, Inherited, Limits, Listen, LogConfig, Shell, ShellConfig, Upstream, UpstreamConfig,
 };
 use http::{HeaderMap, Request, Response};
 use std::net::SocketAddr;
@@ -104,6 +104,8 @@ async fn start(listen: &Listen, hop: Hop) -> Shell {
         log: &LogBuffer::default().log(&LogConfig::default()),
         registry: Default::default(),
         background: Vec::new(),
+        reloads: Vec::new(),
+        inherited: &Inherited::default(),
     };
     Shell::start(config, hop).await.unwrap()
 }

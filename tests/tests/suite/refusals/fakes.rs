@@ -12,7 +12,7 @@ use discreet_protocol::statement::sign;
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_serve::log::LogBuffer;
 use discreet_serve::secret::Secret32;
-use discreet_serve::{Admin, Clock, Handler, Limits, Listen, LogConfig, Shell, ShellConfig};
+use discreet_serve::{Admin, Clock, Handler, Inherited, Limits, Listen, LogConfig, Shell, ShellConfig};
 use http::{Method, Request, Response};
 use std::sync::{Arc, Mutex};
 use tests::world::{AUTHORITIES, DOMAIN, domain};
@@ -51,6 +51,8 @@ impl Fake {
             log: &LogBuffer::default().log(&LogConfig::default()),
             registry: Default::default(),
             background: Vec::new(),
+            reloads: Vec::new(),
+            inherited: &Inherited::default(),
         };
         let script = Script(answer, Arc::clone(&asked));
         Self { shell: Shell::start(config, script).await.unwrap(), asked }

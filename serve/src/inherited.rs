@@ -1,0 +1,153 @@
+//! What a process got from who started it: open sockets, and how many files it may open.
+
+use std::{
+    fmt, io,
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use listenfd::ListenFd;
+use rustix::{
+    net::sockopt::socket_acceptconn,
+    process::{Resource, getrlimit, setrlimit},
+};
+
+use crate::{Limits, listen::ListenError};
+
+/// Files a server needs besides the connections it accepts: those to upstreams, databases, logs, timers.
+const OTHER_FILES: u64 = 256;
+
+/// What a process got from who started it. By default nothing: a test's roles inherit nothing.
+#[derive(Clone, Default)]
+pub struct Inherited {
+    sockets: Arc<Mutex<Option<ListenFd>>>,
+    /// How many files may be open at once, as far as it is known.
+    max_files: Option<u64>,
+}
+
+/// A listening socket that was passed.
+#[derive(Debug)]
+pub(crate) enum Passed {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Inherited {
+    /// Takes the sockets that systemd passed (`sd_listen_fds(3)`) and raises the soft limit of open files
+    /// to the hard one, as systemd advises servers that do not use `select(2)`.
+    ///
+    /// They belong to the process, so only `main` calls this: once, and before any thread is started,
+    /// because it changes the environment.
+    pub fn take() -> Self {
+        Self { sockets: Arc::new(Mutex::new(Some(ListenFd::from_env()))), max_files: raise_max_files() }
+    }
+
+    /// The passed socket `number`, counted from 0; it is given away once.
+    pub(crate) fn socket(&self, number: usize) -> Result<Passed, ListenError> {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = sockets.as_ref().map_or(0, ListenFd::len);
+        let missing = ListenError::NotPassed { number, passed };
+        let Some(sockets) = sockets.as_mut() else { return Err(missing) };
+        let taken = match sockets.take_tcp_listener(number) {
+            Ok(listener) => listener.map(Passed::Tcp),
+            Err(_) => {
+                let listener = sockets.take_unix_listener(number);
+                listener.map_err(|_| ListenError::NotAStream { number })?.map(Passed::Unix)
+            }
+        };
+        let taken = taken.ok_or(missing)?;
+        taken.ready().map_err(|source| ListenError::Passed { number, source })?.then_some(taken).ok_or(
+            // Accept=yes passes connections.
+            ListenError::NotListening { number },
+        )
+    }
+
+    /// The bounds, with no more connections than there are files for.
+    pub(crate) fn fit(&self, limits: &Limits) -> Limits {
+        let mut limits = limits.clone();
+        let Some(max_files) = self.max_files else { return limits };
+        let fitting = usize::try_from(max_files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+        if limits.max_connections > fitting {
+            let configured = limits.max_connections;
+            tracing::warn!(
+                configured,
+                fitting,
+                max_files,
+                "limits.max_connections does not fit into the files this process may open: raise LimitNOFILE= \
+                 (systemd) or `ulimit -n`, or lower it"
+            );
+            limits.max_connections = fitting;
+        }
+        limits
+    }
+}
+
+impl fmt::Debug for Inherited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inherited {{ max_files: {:?} }}", self.max_files)
+    }
+}
+
+impl Passed {
+    /// Makes it fit for tokio. False: it does not listen.
+    fn ready(&self) -> io::Result<bool> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                socket_acceptconn(listener)?
+            }
+            Self::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                socket_acceptconn(listener)?
+            }
+        })
+    }
+}
+
+/// `None` where there is no limit, or none to be learnt.
+fn raise_max_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LogConfig, log::LogBuffer};
+
+    #[test]
+    fn connections_that_do_not_fit_are_cut_down_and_said() {
+        let log = LogBuffer::default();
+        let limits = Limits { max_connections: 5000, ..Limits::default() };
+        let few = Inherited { max_files: Some(1024), ..Inherited::default() };
+        let fitted = log.log(&LogConfig::default()).within(|| few.fit(&limits));
+        assert_eq!(fitted.max_connections, 768);
+        assert!(log.text().contains("configured=5000 fitting=768 max_files=1024"), "{}", log.text());
+    }
+
+    #[test]
+    fn connections_that_fit_stay_and_nothing_is_said() {
+        let log = LogBuffer::default();
+        let limits = Limits { max_connections: 768, ..Limits::default() };
+        for max_files in [Some(1024), None] {
+            let inherited = Inherited { max_files, ..Inherited::default() };
+            let fitted = log.log(&LogConfig::default()).within(|| inherited.fit(&limits));
+            assert_eq!(fitted.max_connections, 768);
+        }
+        assert_eq!(log.text(), "");
+    }
+
+    #[test]
+    fn the_last_connection_is_never_taken_away() {
+        let none = Inherited { max_files: Some(10), ..Inherited::default() };
+        assert_eq!(none.fit(&Limits::default()).max_connections, 1);
+    }
+
+    #[test]
+    fn who_inherits_nothing_has_no_socket() {
+        let error = Inherited::default().socket(0).unwrap_err().to_string();
+        assert!(error.starts_with("systemd:0 was not passed"), "{error}");
+    }
+}
