@@ -3,14 +3,15 @@
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use crate::{
+    addresses::Origin,
     connection::{serve_socket, stopped},
-    exchange::{Handler, Server},
+    exchange::{Handler, Server, Visit},
     metrics::Metrics,
     peers::Tls,
     socket::{Listener, Socket},
@@ -37,21 +38,28 @@ pub(crate) async fn serve_listener<H: Handler>(
     server: Arc<Server<H>>,
     stop: watch::Receiver<bool>,
 ) -> Ended {
-    let permits = Arc::new(Semaphore::new(server.limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut ended = Ended::default();
     let mut stopping = std::pin::pin!(stopped(stop.clone()));
+    // Accepted, and waiting for a place; meanwhile the kernel queues the others.
+    let mut arrived = None;
     loop {
         tokio::select! {
             () = stopping.as_mut() => break,
             Some(result) = connections.join_next() => ended.note(&result, &server.metrics),
-            (socket, permit) = next(&listener, &permits, &server.metrics) => {
+            arrival = next(&listener, &server), if arrived.is_none() => arrived = Some(arrival),
+            (place, evicted) = server.places.take(), if arrived.is_some() => {
+                let Some((socket, origin)) = arrived.take() else { continue };
+                if evicted {
+                    server.metrics.evicted.inc();
+                }
                 let open = server.metrics.connection();
+                let visit = Visit { place, origin, peer: None };
                 let tls = tls.as_ref().map(|tls| tls.borrow().clone());
                 let (shared, stop) = (Arc::clone(&server), stop.clone());
                 connections.spawn(server.log.attach(async move {
-                    let _held = (permit, open);
-                    serve_socket(socket, tls, shared, stop).await;
+                    let _open = open;
+                    serve_socket(socket, tls, shared, visit, stop).await;
                 }));
             }
         }
@@ -79,23 +87,18 @@ impl Ended {
     }
 }
 
-/// The next connection. Waits for a free place first, so that over the bound the kernel queues.
-async fn next(
-    listener: &Listener,
-    permits: &Arc<Semaphore>,
-    metrics: &Metrics,
-) -> (Socket, OwnedSemaphorePermit) {
+/// The next connection that is let in, and what is kept of its address, if anything.
+async fn next<H: Handler>(listener: &Listener, server: &Server<H>) -> (Socket, Option<Origin>) {
     loop {
-        let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
-            // Never: this semaphore is not closed.
-            std::future::pending().await
-        };
         match listener.accept().await {
-            // The peer's address is dropped here and reaches nobody.
-            Ok((socket, _)) => return (socket, permit),
+            // The peer's address ends here.
+            Ok((socket, peer)) => match server.admission.accepted(peer) {
+                Ok(origin) => return (socket, origin),
+                Err(reason) => server.metrics.unwelcome(reason),
+            },
             Err(error) if gone_already(&error) => {}
             Err(_) => {
-                metrics.accept_failures.inc();
+                server.metrics.accept_failures.inc();
                 sleep(ACCEPT_BACKOFF).await;
             }
         }

@@ -1,13 +1,15 @@
 //! One request, from its head to its answer.
 //!
 //! The body is read whole within its bounds, trailers are dropped, and the handler gets what it may
-//! see: method, URI, header fields and body. A bound that is met, or a panic, becomes an answer.
+//! see: method, URI, header fields and body. A bound that is met, or a panic, becomes an answer. Work
+//! begins when the whole request is there, so that a slow client holds nothing that others need.
 
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -17,17 +19,24 @@ use http::{
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use crate::{
     Limits, Log,
+    addresses::{Empty, Origin},
+    bodies::Bodies,
+    clients::{Admission, Refused},
     metrics::{Bound, Metrics},
     peers::Peer,
+    places::{Place, Places},
     problem,
 };
 
 /// When a peer may try again after a 503, in seconds.
-const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
+const BUSY_SECS: u64 = 2;
 
 /// What a role does with a request. The peer's address is not part of it, on purpose.
 pub trait Handler: Send + Sync + 'static {
@@ -44,9 +53,22 @@ pub(crate) struct Server<H> {
     handler: H,
     pub(crate) limits: Limits,
     max_request_bytes: usize,
-    permits: Arc<Semaphore>,
+    pub(crate) admission: Admission,
+    pub(crate) places: Arc<Places>,
+    bodies: Bodies,
+    permits: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
+}
+
+/// What all requests of one connection share.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) place: Place,
+    /// What is kept of the client's address, where it bounds anything.
+    pub(crate) origin: Option<Origin>,
+    /// Who it is, where only known peers are let in.
+    pub(crate) peer: Option<Peer>,
 }
 
 impl<H: Handler> Server<H> {
@@ -54,38 +76,50 @@ impl<H: Handler> Server<H> {
         handler: H,
         limits: Limits,
         max_request_bytes: usize,
+        admission: Admission,
         metrics: Metrics,
         log: Log,
     ) -> Self {
         // Never more than the semaphore can count.
-        let permits = Arc::new(Semaphore::new(limits.max_requests.min(Semaphore::MAX_PERMITS)));
-        Self { handler, limits, max_request_bytes, permits, metrics, log }
+        let permits = Semaphore::new(limits.max_requests.min(Semaphore::MAX_PERMITS));
+        let (places, bodies) = (Places::new(limits.max_connections), Bodies::new(limits.max_bodies));
+        Self { handler, limits, max_request_bytes, admission, places, bodies, permits, metrics, log }
     }
 
     /// Answers one request, whatever happens.
-    pub(crate) async fn exchange<B>(&self, request: Request<B>, peer: Option<Peer>) -> Response<Full<Bytes>>
+    pub(crate) async fn exchange<B>(&self, request: Request<B>, visit: &Visit) -> Response<Full<Bytes>>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let head = request.method() == Method::HEAD;
-        let response = match self.read(request).await {
-            Ok((mut request, _permit)) => {
-                // The one thing a handler learns of a connection, and of known peers only.
-                request.extensions_mut().extend(peer.map(extension).unwrap_or_default());
-                self.answer(request).await
-            }
-            Err(refusal) => refusal,
-        };
+        let response = self.work(request, visit).await.unwrap_or_else(|refusal| refusal);
         self.metrics.answered(response.status());
         finish(response, head)
     }
 
-    async fn read<B>(&self, request: Request<B>) -> Result<(Request<Bytes>, Permit<'_>), Response<Bytes>>
+    async fn work<B>(
+        &self,
+        mut request: Request<B>,
+        visit: &Visit,
+    ) -> Result<Response<Bytes>, Response<Bytes>>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        // Taken before the body is read: bodies being read are what fills the memory.
-        let permit = self.permits.try_acquire().map_err(|_| self.busy())?;
+        let admitted = self.admission.asked(request.headers_mut(), visit.origin);
+        admitted.map_err(|refused| self.not_admitted(refused))?;
+        let mut request = self.read(request).await?;
+        // Taken only now: nobody holds them by being slow.
+        let _permit = self.permits.try_acquire().map_err(|_| self.busy())?;
+        let _work = visit.place.work().ok_or_else(|| self.busy())?;
+        // The one thing a handler learns of a connection, and of known peers only.
+        request.extensions_mut().extend(visit.peer.clone().map(extension).unwrap_or_default());
+        Ok(self.answer(request).await)
+    }
+
+    async fn read<B>(&self, request: Request<B>) -> Result<Request<Bytes>, Response<Bytes>>
+    where
+        B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
         let (mut parts, body) = request.into_parts();
         parts.extensions = Extensions::new();
         let limit = self.max_request_bytes;
@@ -93,15 +127,29 @@ impl<H: Handler> Server<H> {
         if body.size_hint().lower() > limit as u64 {
             return Err(self.too_large());
         }
-        match timeout(self.limits.request_timeout(), Limited::new(body, limit).collect()).await {
-            Ok(Ok(body)) => Ok((Request::from_parts(parts, body.to_bytes()), permit)),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(self.too_large()),
-            Ok(Err(_)) => Err(problem(StatusCode::BAD_REQUEST, "the body could not be read")),
-            Err(_) => {
-                self.metrics.refuse(Bound::BodyTime);
-                Err(problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"))
-            }
+        let mut body = pin!(Limited::new(body, limit).collect());
+        // Most come with their head, and neither wait nor take a place.
+        let read = match at_once(body.as_mut()).await {
+            Some(read) => read,
+            None => self.wait_for(body).await?,
+        };
+        match read {
+            Ok(body) => Ok(Request::from_parts(parts, body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(self.too_large()),
+            Err(_) => Err(problem(StatusCode::BAD_REQUEST, "the body could not be read")),
         }
+    }
+
+    /// The end of a body that is arriving, or why it is not waited for.
+    async fn wait_for<F: Future>(&self, body: F) -> Result<F::Output, Response<Bytes>> {
+        let arriving = self.bodies.begin();
+        let (bound, title) = tokio::select! {
+            read = body => return Ok(read),
+            () = arriving.given_up() => (Bound::Bodies, "the body came too slowly while others waited"),
+            () = sleep(self.limits.body_timeout()) => (Bound::BodyTime, "the body took too long"),
+        };
+        self.metrics.refuse(bound);
+        Err(problem(StatusCode::REQUEST_TIMEOUT, title))
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
@@ -122,9 +170,23 @@ impl<H: Handler> Server<H> {
 
     fn busy(&self) -> Response<Bytes> {
         self.metrics.refuse(Bound::Requests);
-        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
-        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECS);
-        response
+        let response = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
+        retry_after(response, BUSY_SECS)
+    }
+
+    fn not_admitted(&self, refused: Refused) -> Response<Bytes> {
+        match refused {
+            // RFC 6585 §4.
+            Refused::Rate(Empty { retry_after_secs }) => {
+                self.metrics.refuse(Bound::Rate);
+                let response = problem(StatusCode::TOO_MANY_REQUESTS, "too many requests from one address");
+                retry_after(response, retry_after_secs)
+            }
+            Refused::ForwardedFor => {
+                self.metrics.refuse(Bound::ForwardedFor);
+                problem(StatusCode::BAD_REQUEST, "the proxies in front do not say for whom they ask")
+            }
+        }
     }
 
     fn too_large(&self) -> Response<Bytes> {
@@ -139,7 +201,19 @@ fn extension(peer: Peer) -> Extensions {
     extensions
 }
 
-type Permit<'a> = tokio::sync::SemaphorePermit<'a>;
+fn retry_after(mut response: Response<Bytes>, seconds: u64) -> Response<Bytes> {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The outcome of `future` if it is there without waiting.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
 
 struct Panicked;
 
@@ -148,7 +222,7 @@ async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
-        Err(_) => std::task::Poll::Ready(Err(Panicked)),
+        Err(_) => Poll::Ready(Err(Panicked)),
     })
     .await
 }

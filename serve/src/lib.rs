@@ -6,14 +6,18 @@
 //!
 //! Three promises hold for every role:
 //!
-//! - The handler never sees the peer's address. The shell does not read it either. (Of a known peer, a
-//!   server that shows a pinned certificate, it learns the name: [`Peer`].)
+//! - The handler never sees the peer's address. The shell does not read it either, except for a role that
+//!   clients come to and that bounds how often ([`Clients`]); then a keyed hash is all that is kept. (Of a
+//!   known peer, a server that shows a pinned certificate, a handler learns the name: [`Peer`].)
 //! - Nothing is global: metrics and logs belong to the role that started the shell.
 //! - Everything from the network is bounded by [`Limits`]; over a bound there is one clear error.
 
 mod accept;
 mod address;
+mod addresses;
 pub mod admin;
+mod bodies;
+mod clients;
 pub mod clock;
 pub mod config;
 mod connection;
@@ -26,8 +30,10 @@ pub mod log;
 mod metrics;
 mod open;
 mod peers;
+mod places;
 mod problem;
 pub mod process;
+pub mod proxy_protocol;
 mod reload;
 mod role;
 pub mod secret;
@@ -39,7 +45,9 @@ pub mod tls;
 pub mod upstream;
 
 pub use address::{Address, AddressError};
+pub use addresses::Rate;
 pub use admin::Admin;
+pub use clients::{Behind, Clients};
 pub use clock::Clock;
 pub use environment::Environment;
 pub use exchange::Handler;

@@ -12,22 +12,30 @@ const MIN_HEADER_BYTES: u32 = 8192;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Open connections. Over it, new ones wait in the kernel's queue until another closes.
+    /// Open connections. Over it, a new one takes the place of the one that has waited on its peer the
+    /// longest, if for two seconds or more; else it waits in the kernel's queue.
     pub max_connections: usize,
-    /// Requests being read or answered at once, over all connections. Over it: 503 with `Retry-After`.
+    /// Requests being answered at once, over all connections. Over it: 503 with `Retry-After`.
     pub max_requests: usize,
+    /// Requests whose body is still arriving, over all connections. With the role's largest body they
+    /// bound the memory. Over it: 408 to the one that has been arriving the longest.
+    pub max_bodies: usize,
     /// Requests at once on one HTTP/2 connection; the protocol makes the peer wait.
     pub max_streams_per_connection: u32,
     /// Bytes of all header fields of a request; at least 8192. Over it: 431.
     pub max_header_bytes: u32,
-    /// Seconds to complete the TLS handshake. Over it the connection is closed.
+    /// Seconds to complete the TLS handshake, and to send the PROXY header before it where there is
+    /// one. Over it the connection is closed.
     pub tls_handshake_timeout_secs: u64,
     /// Seconds an HTTP/1.1 connection may take to send a request's header, and may stay idle
     /// between two. Over it the connection is closed.
     pub header_timeout_secs: u64,
-    /// Seconds to receive a body, and again to produce the answer. Over it: 408, or 503.
+    /// Seconds a body may take to arrive. Over it: 408.
+    pub body_timeout_secs: u64,
+    /// Seconds to produce the answer. Over it: 503.
     pub request_timeout_secs: u64,
-    /// Seconds a connection may stay without a request. Over it the connection is closed.
+    /// Seconds a connection may stay without a whole request: it idles, sends parts of one, or does not
+    /// read its answer. Over it the connection is closed.
     pub idle_timeout_secs: u64,
     /// Seconds that requests in flight get to finish after a stop signal. Over it they are cut off.
     pub drain_secs: u64,
@@ -36,12 +44,14 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: 4096,
+            max_connections: 16_384,
             max_requests: 1024,
+            max_bodies: 4096,
             max_streams_per_connection: 128,
             max_header_bytes: 16_384,
             tls_handshake_timeout_secs: 10,
             header_timeout_secs: 30,
+            body_timeout_secs: 10,
             request_timeout_secs: 30,
             idle_timeout_secs: 90,
             drain_secs: 20,
@@ -73,9 +83,11 @@ impl Limits {
         let at_least_one = [
             ("max_connections", self.max_connections > 0),
             ("max_requests", self.max_requests > 0),
+            ("max_bodies", self.max_bodies > 0),
             ("max_streams_per_connection", self.max_streams_per_connection > 0),
             ("tls_handshake_timeout_secs", self.tls_handshake_timeout_secs > 0),
             ("header_timeout_secs", self.header_timeout_secs > 0),
+            ("body_timeout_secs", self.body_timeout_secs > 0),
             ("request_timeout_secs", self.request_timeout_secs > 0),
             ("idle_timeout_secs", self.idle_timeout_secs > 0),
         ];
@@ -94,6 +106,10 @@ impl Limits {
 
     pub(crate) fn header_timeout(&self) -> Duration {
         Duration::from_secs(self.header_timeout_secs)
+    }
+
+    pub(crate) fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_secs)
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

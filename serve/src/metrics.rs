@@ -7,6 +7,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::clients::Unwelcome;
+
 /// The counters of one server. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
@@ -14,6 +16,8 @@ pub(crate) struct Metrics {
     connections_open: Gauge,
     requests: Family<StatusLabel, Counter>,
     pub(crate) refused: Family<BoundLabel, Counter>,
+    unwelcome: Family<UnwelcomeLabel, Counter>,
+    pub(crate) evicted: Counter,
     pub(crate) handshake_failures: Counter,
     pub(crate) accept_failures: Counter,
     pub(crate) panics: Counter,
@@ -41,9 +45,17 @@ pub(crate) struct BoundLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Bound {
     Requests,
+    Bodies,
     BodyBytes,
     BodyTime,
     AnswerTime,
+    Rate,
+    ForwardedFor,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnwelcomeLabel {
+    reason: Unwelcome,
 }
 
 /// An open connection, counted until it is dropped.
@@ -62,6 +74,16 @@ impl Metrics {
         registry.register("connections_open", "Connections open now", self.connections_open.clone());
         registry.register("requests", "Requests answered, by class of status", self.requests.clone());
         registry.register("refused", "Requests refused, by the bound they met", self.refused.clone());
+        registry.register(
+            "unwelcome",
+            "Connections closed before TLS, for their address or for want of a PROXY header",
+            self.unwelcome.clone(),
+        );
+        registry.register(
+            "evicted",
+            "Connections closed to make room, because they let us wait the longest",
+            self.evicted.clone(),
+        );
         registry.register(
             "handshake_failures",
             "TLS handshakes not completed",
@@ -89,6 +111,10 @@ impl Metrics {
             _ => StatusClass::Other,
         };
         self.requests.get_or_create(&StatusLabel { status }).inc();
+    }
+
+    pub(crate) fn unwelcome(&self, reason: Unwelcome) {
+        self.unwelcome.get_or_create(&UnwelcomeLabel { reason }).inc();
     }
 
     pub(crate) fn refuse(&self, bound: Bound) {

@@ -7,9 +7,10 @@ use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    Admin, Inherited, Limits, Listen, Listening, Log, Reload, ReloadError,
+    Admin, Clients, Inherited, Limits, Listen, Listening, Log, Reload, ReloadError,
     accept::{Ended, serve_listener},
     admin::{self, AdminHandler},
+    clients::Admission,
     connection::stopped,
     exchange::{Handler, Server},
     limits::LimitsError,
@@ -114,6 +115,27 @@ impl Shell {
     ///
     /// When a limit, address, certificate or key cannot be used. Nothing is left running.
     pub async fn start<H: Handler>(config: ShellConfig<'_>, handler: H) -> Result<Self, StartError> {
+        Self::start_admitting(config, Admission::of_everybody(), handler).await
+    }
+
+    /// As [`Shell::start`], for a role that clients come to: bounds how often each of them may.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shell::start`].
+    pub async fn start_for_clients<H: Handler>(
+        config: ShellConfig<'_>,
+        clients: &Clients,
+        handler: H,
+    ) -> Result<Self, StartError> {
+        Self::start_admitting(config, Admission::new(clients), handler).await
+    }
+
+    async fn start_admitting<H: Handler>(
+        config: ShellConfig<'_>,
+        admission: Admission,
+        handler: H,
+    ) -> Result<Self, StartError> {
         config.limits.check()?;
         differ(config.listen, config.admin)?;
         let (listener, listening, tls) = config.listen.open(config.inherited).await?;
@@ -139,7 +161,8 @@ impl Shell {
             background: JoinSet::new(),
             log: config.log.clone(),
         };
-        let server = Server::new(handler, limits, config.max_request_bytes, metrics, shell.log.clone());
+        let server =
+            Server::new(handler, limits, config.max_request_bytes, admission, metrics, shell.log.clone());
         let serving = serve_listener(listener, handshakes, Arc::new(server), shell.stop.subscribe());
         shell.serving.spawn(serving);
         if let Some(listener) = admin_listener {
@@ -282,7 +305,9 @@ impl Shell {
     fn spawn_admin(&mut self, listener: Listener, registry: Registry) {
         let handler = AdminHandler { registry: Arc::new(registry), stop: self.stop.subscribe() };
         // Its own counters, which nobody reads: scraping is not traffic.
-        let server = Server::new(handler, admin::limits(), 0, Metrics::default(), self.log.clone());
+        let everybody = Admission::of_everybody();
+        let server =
+            Server::new(handler, admin::limits(), 0, everybody, Metrics::default(), self.log.clone());
         self.serving_admin.spawn(serve_listener(
             listener,
             None,

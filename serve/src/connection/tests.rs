@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{Limits, LogConfig, log::LogBuffer, metrics::Metrics};
+use crate::{Limits, LogConfig, clients::Admission, log::LogBuffer, metrics::Metrics};
 
 /// Echoes what it sees; `/panic`, `/never` and `/wait` do what they say.
 #[derive(Default)]
@@ -47,7 +47,8 @@ struct Bench {
 /// A bench with a body limit of 10 bytes.
 fn bench(limits: Limits) -> Bench {
     let (echo, metrics, log) = (Arc::new(Echo::default()), Metrics::default(), LogBuffer::default());
-    let server = Server::new(Arc::clone(&echo), limits, 10, metrics.clone(), log.log(&LogConfig::default()));
+    let (everybody, log_to) = (Admission::of_everybody(), log.log(&LogConfig::default()));
+    let server = Server::new(Arc::clone(&echo), limits, 10, everybody, metrics.clone(), log_to);
     Bench { echo, server: Arc::new(server), metrics, log, stop: watch::Sender::new(false) }
 }
 
@@ -55,7 +56,11 @@ impl Bench {
     fn connect(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, side) = duplex(65_536);
         let (server, stop) = (Arc::clone(&self.server), self.stop.subscribe());
-        (client, tokio::spawn(async move { serve(side, None, &server, stop).await }))
+        let serving = async move {
+            let (place, _) = server.places.take().await;
+            serve(side, Visit { place, origin: None, peer: None }, &server, stop).await;
+        };
+        (client, tokio::spawn(serving))
     }
 
     /// Sends `text` and returns all that comes back until the server closes.
