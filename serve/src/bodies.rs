@@ -53,6 +53,11 @@ impl Bodies {
         Body { all: self, number, give_up }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.arriving().bodies.is_empty()
+    }
+
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
         // Nothing panics while it is held.
         self.arriving.lock().unwrap_or_else(PoisonError::into_inner)

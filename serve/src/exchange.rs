@@ -152,6 +152,12 @@ impl<H: Handler> Server<H> {
         Err(problem(StatusCode::REQUEST_TIMEOUT, title))
     }
 
+    /// Whether a body is arriving that is not whole yet.
+    #[cfg(test)]
+    pub(crate) fn is_reading(&self) -> bool {
+        !self.bodies.is_empty()
+    }
+
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         // The call itself is inside, so that a handler that panics before its first await is caught too.
         let work = self.log.attach(async { self.handler.handle(request).await });

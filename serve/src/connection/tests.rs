@@ -13,6 +13,9 @@ use tokio::{
 use super::*;
 use crate::{Limits, LogConfig, clients::Admission, log::LogBuffer, metrics::Metrics};
 
+mod floods;
+mod slow;
+
 /// Echoes what it sees; `/panic`, `/never` and `/wait` do what they say.
 #[derive(Default)]
 struct Echo {
