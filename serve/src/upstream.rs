@@ -1,17 +1,18 @@
 //! The one HTTP client of relay and gateway: a few shared connections to one origin.
 //!
 //! Requests of all clients share the same connections, so that the upstream cannot tell clients
-//! apart by them (RFC 9458 §6.2). Nothing is sent twice (RFC 9458 §6.5): a lost connection, even one that
-//! was pooled, is an error and not a reason to repeat, and redirects are answers like any other.
+//! apart by them (RFC 9458 §6.2). A request is sent once more only with proof that nothing was processed
+//! (RFC 9458 §6.5; `proof`), and while no connection can be made for a moment (`outage`). Everything else,
+//! a lost connection above all, is an error and not a reason to repeat. Redirects are answers like any other.
 
 mod config;
+mod outage;
+mod proof;
 
 use std::{
-    error::Error as StdError,
     future::{Future, poll_fn},
-    io,
     sync::{
-        PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
@@ -27,13 +28,20 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::rt::Executor as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{self, Client, connect::HttpConnector},
+    client::legacy::{Client, connect::HttpConnector},
     rt::TokioTimer,
 };
 use thiserror::Error;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
 
 pub use self::config::{Identity, Origin, OriginError, UpstreamConfig};
+use self::{
+    outage::{Outage, pauses},
+    proof::{Failure, judge},
+};
 use crate::{
     tasks::Tasks,
     tls::{TlsError, client_config},
@@ -44,7 +52,7 @@ const CONNECTIONS: usize = 4;
 /// How long to wait for a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// When an unused connection is given up. Shorter than our servers' idle times, because a request
-/// on a connection that is just being closed is lost, not repeated.
+/// on an HTTP/1.1 connection that is just being closed is lost, not repeated.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a silent HTTP/2 connection is probed, so that a dead one is noticed before it is used.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
@@ -59,9 +67,16 @@ pub struct Upstream {
     config: UpstreamConfig,
     origin: Origin,
     timeout: Duration,
-    clients: RwLock<Vec<HttpClient>>,
-    next: AtomicUsize,
+    pools: RwLock<Arc<Pools>>,
     tasks: Tasks,
+}
+
+/// The connections, shared with the exchanges that go on.
+#[derive(Debug)]
+struct Pools {
+    clients: Vec<HttpClient>,
+    next: AtomicUsize,
+    outage: Outage,
 }
 
 /// Why there is no answer from upstream.
@@ -93,13 +108,17 @@ impl Upstream {
     pub fn new(config: &UpstreamConfig) -> Result<Self, TlsError> {
         let tasks = Tasks::default();
         Ok(Self {
-            clients: RwLock::new(clients(config, &tasks)?),
+            pools: RwLock::new(pools(config, &tasks)?),
             config: config.clone(),
             origin: config.url.clone(),
-            timeout: Duration::from_secs(config.timeout_secs.get()),
-            next: AtomicUsize::new(0),
+            timeout: timeout_of(config),
             tasks,
         })
+    }
+
+    /// Scheme, host and port requests go to.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Reads CA bundle, certificate and key anew. Every request from now on goes over a new connection that
@@ -109,8 +128,8 @@ impl Upstream {
     ///
     /// When a file cannot be used: nothing changes.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let new = clients(&self.config, &self.tasks)?;
-        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let new = pools(&self.config, &self.tasks)?;
+        *self.pools.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
@@ -119,7 +138,9 @@ impl Upstream {
         self.origin.authority()
     }
 
-    /// Sends a request once and waits for its whole answer, at most `max_response_bytes` of body.
+    /// Sends a request and waits for its whole answer, at most `max_response_bytes` of body. It is
+    /// processed at most once: it is sent again, at most once, where the first copy was provably not
+    /// processed. While no connection can be made, it waits for a few seconds.
     ///
     /// Of the request's URI only path and query are used. Header fields go out as they are; the client
     /// adds `host` and `content-length` and nothing else. Trailers of the answer are dropped.
@@ -138,8 +159,8 @@ impl Upstream {
         *outgoing.method_mut() = parts.method;
         *outgoing.uri_mut() = self.uri(parts.uri)?;
         *outgoing.headers_mut() = parts.headers;
-        let client = self.client().ok_or(UpstreamError::Protocol)?;
-        let exchange = exchange(client, outgoing, max_response_bytes);
+        let pools = Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner));
+        let exchange = pools.deliver(outgoing, max_response_bytes);
         let mut exchange = Box::pin(timeout(self.timeout, exchange));
         // Begun at once, without waiting for another task's turn.
         if let Poll::Ready(ended) = poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await {
@@ -156,11 +177,6 @@ impl Upstream {
     }
 
     /// The one whose turn it is.
-    fn client(&self) -> Option<HttpClient> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
-        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(turn).cloned()
-    }
-
     fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
         let path = uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"));
         Uri::builder()
@@ -173,25 +189,64 @@ impl Upstream {
     }
 }
 
+impl Pools {
+    async fn deliver(
+        self: Arc<Self>,
+        request: Request<Full<Bytes>>,
+        max_response_bytes: usize,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let client = self.clients.get(turn).ok_or(UpstreamError::Protocol)?;
+        let (mut may_resend, mut pauses) = (true, pauses());
+        loop {
+            let answer = exchange(client, request.clone(), max_response_bytes).await;
+            if answer.as_ref().err() == Some(&Failure::Unreachable) {
+                if !self.outage.note(Instant::now()) {
+                    return Err(UpstreamError::Connect);
+                }
+                sleep(pauses.next().unwrap_or_default()).await;
+                continue;
+            }
+            self.outage.over();
+            match answer {
+                // The same pool: it has just learned that this connection is no good.
+                Err(Failure::Unprocessed) if may_resend => may_resend = false,
+                Err(Failure::Final(error)) => return Err(error),
+                Err(_) => return Err(UpstreamError::Protocol),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+}
+
+/// One attempt.
 async fn exchange(
-    client: HttpClient,
+    client: &HttpClient,
     request: Request<Full<Bytes>>,
     max_response_bytes: usize,
-) -> Result<Response<Bytes>, UpstreamError> {
-    let response = client.request(request).await.map_err(|error| classify(&error))?;
+) -> Result<Response<Bytes>, Failure> {
+    let response = client.request(request).await.map_err(|error| judge(&error))?;
     let (mut parts, body) = response.into_parts();
     parts.extensions.clear();
+    // Once there is a response, whatever goes wrong proves nothing.
     let body = Limited::new(body, max_response_bytes).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { UpstreamError::TooLarge } else { UpstreamError::Protocol }
+        let too_large = error.is::<LengthLimitError>();
+        Failure::Final(if too_large { UpstreamError::TooLarge } else { UpstreamError::Protocol })
     })?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
-fn clients(config: &UpstreamConfig, connections: &Tasks) -> Result<Vec<HttpClient>, TlsError> {
+fn pools(config: &UpstreamConfig, connections: &Tasks) -> Result<Arc<Pools>, TlsError> {
     let identity = config.identity.as_ref();
     let identity = identity.map(|identity| (identity.certificate.as_path(), identity.key.as_path()));
     let tls = client_config(config.ca.as_deref(), identity)?;
-    Ok((0..CONNECTIONS).map(|_| client(tls.clone(), connections)).collect())
+    let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), connections)).collect();
+    let outage = Outage::new(timeout_of(config));
+    Ok(Arc::new(Pools { clients, next: AtomicUsize::new(0), outage }))
+}
+
+fn timeout_of(config: &UpstreamConfig) -> Duration {
+    Duration::from_secs(config.timeout_secs.get())
 }
 
 fn client(
@@ -212,25 +267,8 @@ fn client(
         .pool_max_idle_per_host(MAX_IDLE_HTTP1)
         .http2_keep_alive_interval(PROBE_INTERVAL)
         .http2_keep_alive_while_idle(true)
-        // RFC 9458 §6.5: no repetition without proof that nothing was processed. The pool would repeat
-        // what it believes unsent; we do not take its word for it.
+        // RFC 9458 §6.5: no repetition without proof that nothing was processed. Whether there is one is
+        // decided here, once, and not by the pool, which would repeat without bound.
         .retry_canceled_requests(false)
         .build(https.wrap_connector(tcp))
-}
-
-/// Only what failed before a request could be sent is a failure to connect.
-fn classify(error: &legacy::Error) -> UpstreamError {
-    match (error.is_connect(), is_tls(error)) {
-        (true, true) => UpstreamError::Tls,
-        (true, false) => UpstreamError::Connect,
-        (false, _) => UpstreamError::Protocol,
-    }
-}
-
-/// rustls hides its errors inside `io::Error`, whose `source` skips the error itself.
-fn is_tls(error: &(dyn StdError + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || inner.is_some_and(|inner| is_tls(inner))
-        || error.source().is_some_and(is_tls)
 }

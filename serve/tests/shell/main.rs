@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod background;
+mod frames;
 mod peers;
+mod resend;
 mod support;
 mod upstream;
 
