@@ -1,6 +1,6 @@
 //! One connection: a balancer's header, TLS handshake, HTTP, idle time, goodbye.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -27,6 +27,9 @@ use crate::{
 const GOODBYE: Duration = Duration::from_secs(5);
 /// The same for a connection that had to make room: its place is another's already.
 const SHORT_GOODBYE: Duration = Duration::from_secs(1);
+/// How long a connection that has had no request yet may take for its first one after a stop. The peer has
+/// only just made it, and a request on its way into a connection that ends without a word is lost.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// Bytes one HTTP/2 stream may send ahead of the handler; hyper's default of 1 MiB is for large bodies.
 const STREAM_WINDOW: u32 = 65_535;
 /// Bytes all streams of one HTTP/2 connection may send ahead together.
@@ -116,6 +119,7 @@ where
 {
     let tasks = Tasks::default();
     let visit = Arc::new(visit);
+    let begun = visit.place.begun();
     let service = service_fn(|request| {
         let (server, visit) = (Arc::clone(server), Arc::clone(&visit));
         async move { Ok::<_, Infallible>(server.exchange(request, &visit).await) }
@@ -125,7 +129,7 @@ where
     let mut leaving = None;
     let goodbye = tokio::select! {
         biased; // A stop is seen before an answer goes out, so that the answer can announce the close.
-        () = stopped(stop) => GOODBYE,
+        () = leave_at(stop, begun) => GOODBYE,
         _ = connection.as_mut() => return,
         () = visit.place.lost() => {
             leaving = visit.place.goodbye();
@@ -145,6 +149,12 @@ where
 /// Resolves once the server is told to stop, or is gone.
 pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Resolves once the server is told to stop and the connection has had a request, or none in time.
+async fn leave_at(stop: watch::Receiver<bool>, begun: impl Future<Output = ()>) {
+    stopped(stop).await;
+    let _ = timeout(FIRST_REQUEST, begun).await;
 }
 
 fn http<H: Handler>(server: &Server<H>, executor: Executor) -> Builder<Executor> {

@@ -140,6 +140,14 @@ impl Place {
         begun.then(|| Work(self))
     }
 
+    /// Resolves once work has begun here, since the call.
+    pub(crate) fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stand = self.stand.subscribe();
+        async move {
+            let _ = stand.changed().await;
+        }
+    }
+
     /// Resolves once the place is lost.
     pub(crate) async fn lost(&self) {
         self.leave.notified().await;

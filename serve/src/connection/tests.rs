@@ -244,3 +244,32 @@ async fn an_idle_http2_connection_is_closed_and_a_busy_one_is_not() {
     serving.await.unwrap();
     connection.await.unwrap().unwrap();
 }
+
+/// Without it a peer whose handshake ends at the moment of a stop would lose the request it then sends.
+#[tokio::test(start_paused = true)]
+async fn a_first_request_on_its_way_at_a_stop_is_answered() {
+    let bench = bench(Limits::default());
+    bench.stop.send_replace(true);
+    let request = "GET / HTTP/1.1\r\n\r\n";
+    let answer = bench.say(request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+
+    let (client, serving) = bench.connect();
+    let tasks = Tasks::default();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(tasks.executor(), TokioIo::new(client)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::get("http://a.example/").body(Full::<Bytes>::default()).unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status(), StatusCode::OK);
+    connection.await.unwrap().unwrap();
+    serving.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_request_ends_a_second_after_a_stop() {
+    let bench = bench(Limits::default());
+    bench.stop.send_replace(true);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(bench.say("").await, "");
+    assert_eq!(begun.elapsed().as_secs(), 1);
+}

@@ -1,6 +1,7 @@
 //! A server that speaks HTTP/2 frame by frame (RFC 9113 §4.1), to do what no server of hyper's does.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -57,7 +58,7 @@ impl Frames {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tls, received) = (acceptor(pki), Arc::new(AtomicUsize::new(0)));
-        let fates = Arc::new(Mutex::new(fates.to_vec().into_iter()));
+        let fates = Arc::new(Mutex::new(VecDeque::from(fates.to_vec())));
         let mut serving = JoinSet::new();
         let counted = Arc::clone(&received);
         serving.spawn(async move {
@@ -70,7 +71,7 @@ impl Frames {
                     // Ends with the connection, whoever closes it.
                     while let Some(id) = request(&mut stream).await {
                         counted.fetch_add(1, Ordering::SeqCst);
-                        let fate = fates.lock().unwrap().next().unwrap_or(Fate::Answered);
+                        let fate = fates.lock().unwrap().pop_front().unwrap_or(Fate::Answered);
                         if !meet(&mut stream, id, fate).await {
                             return;
                         }

@@ -151,7 +151,7 @@ async fn c33_an_upstream_that_comes_back_within_a_moment_costs_nothing() {
     let address = nobody().await;
     let upstream = upstream(address);
     let echo = Echo::default();
-    let config = Config { listen: Listen::Plaintext { address }, ..Config::default() };
+    let config = Config { listen: Listen::Plaintext { address: address.into() }, ..Config::default() };
     tokio::time::pause();
     let (answer, shell) = tokio::join!(upstream.send(get("/"), 100), async {
         // Time passes only while the request waits after an attempt: two more of them fail.
