@@ -8,6 +8,7 @@ mod demo;
 mod generate;
 mod numbers;
 mod rates;
+mod stress;
 mod up;
 mod view;
 
@@ -27,6 +28,9 @@ enum Command {
     Generate(generate::Options),
     /// Measure imports against what the signatures alone allow, and how fast statuses are signed
     Rates(rates::Options),
+    /// Measure relay and gateway, as real processes, under what the internet would do to them
+    #[command(subcommand)]
+    Stress(stress::Command),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
     Up(up::Options),
 }
@@ -38,6 +42,7 @@ async fn main() -> Result<()> {
         Command::Demo => demo::run().await,
         Command::Generate(options) => generate::run(&options),
         Command::Rates(options) => rates::run(&options),
+        Command::Stress(command) => stress::run(&command).await,
         Command::Up(options) => up::run(&options).await,
     }
 }

@@ -1,0 +1,78 @@
+//! `lab stress`: the figures that show whether relay and gateway could be put on the internet.
+//!
+//! Each command starts the real programs, one gateway and two relays, as processes of their own that
+//! listen on loopback with TLS, fills a directory, and measures. It is run by hand: what it finds
+//! depends on the machine, which is why the machine is printed with every figure.
+
+use anyhow::{Result, ensure};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use machine::Machine;
+
+mod asker;
+mod idle;
+mod link;
+mod machine;
+mod network;
+mod people;
+mod process;
+mod restarts;
+mod slow;
+mod tally;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Memory of a relay with many idle and many active connections
+    Idle(idle::Options),
+    /// Honest lookups while thousands of connections are as slow as they may be
+    Slow(slow::Options),
+    /// Lookups lost through key rotations, certificate reloads and rolling restarts
+    Restarts(restarts::Options),
+}
+
+/// What was measured.
+struct Report {
+    /// For people: lines of a table.
+    table: Vec<String>,
+    /// For programs: the fields of an object.
+    figures: serde_json::Value,
+    /// Targets that were missed, a sentence each.
+    missed: Vec<String>,
+}
+
+pub(crate) async fn run(command: &Command) -> Result<()> {
+    let machine = Machine::here();
+    let (report, json) = match command {
+        Command::Idle(options) => (idle::run(options).await?, options.json),
+        Command::Slow(options) => (slow::run(options).await?, options.json),
+        Command::Restarts(options) => (restarts::run(options).await?, options.json),
+    };
+    let Report { table, mut figures, missed } = report;
+    if json {
+        figures["machine"] = machine.json();
+        figures["missed"] = missed.as_slice().into();
+        println!("{figures}");
+    } else {
+        println!("{machine}\n\n{}", table.join("\n"));
+    }
+    ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
+    Ok(())
+}
+
+/// A bar on a terminal, and nothing elsewhere.
+fn bar(length: u64, what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} eta {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style).with_message(what.to_owned())
+}
+
+/// A number with one digit behind the point, as JSON has none for what is not a number.
+fn tenths(value: f64) -> serde_json::Value {
+    serde_json::json!((value * 10.0).round() / 10.0)
+}
+
+/// What went wrong, and how often, as lines below a table.
+fn failures<'a>(sums: impl IntoIterator<Item = &'a tally::Sum>) -> Vec<String> {
+    let all = sums.into_iter().flat_map(|sum| &sum.failures);
+    all.map(|(what, count)| format!("  {count} × {what}")).collect()
+}
