@@ -49,9 +49,9 @@ pub enum Listen {
         /// PEM file with the private key. Read again at SIGHUP.
         key: PathBuf,
         /// PEM files with one certificate each: who may connect, such as the relays that a gateway expects.
-        /// The certificates themselves count, whoever issued them; a peer goes by its file's name. Read
-        /// again at SIGHUP: from then on a peer whose file was replaced or whose name was taken out cannot
-        /// connect anew; a connection that is open stays open.
+        /// The certificates themselves count, whoever issued them; a peer goes by its file's name. The files
+        /// are read again at SIGHUP: who is no longer in them cannot connect anew, and a connection that is
+        /// open stays open. The list itself is read at the start only.
         #[serde(default)]
         peers: Vec<PathBuf>,
         /// PEM file with a CA's certificate: who has a certificate of it may connect, such as the users of

@@ -5,7 +5,10 @@
 mod background;
 mod frames;
 mod peers;
+mod population;
+mod reload;
 mod resend;
+mod sockets;
 mod support;
 mod upstream;
 

@@ -11,15 +11,24 @@ use std::{
 
 use bytes::Bytes;
 use discreet_serve::{
-    Address, Admin, Handler, Inherited, Limits, Listen, LogConfig, Peer, Shell, ShellConfig, StartError,
-    Task, UpstreamConfig,
+    Address, Admin, Handler, Inherited, Limits, Listen, LogConfig, Peer, Reload, Shell, ShellConfig,
+    StartError, Task, UpstreamConfig,
     log::LogBuffer,
     upstream::{Identity, Upstream},
 };
 use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use prometheus_client::registry::Registry;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// A shell's configuration with defaults for tests.
 pub(crate) struct Config {
@@ -46,6 +55,23 @@ impl Config {
     }
 
     pub(crate) async fn start_with(&self, handler: Echo, background: Vec<Task>) -> Result<Shell, StartError> {
+        self.start_all(handler, background, Vec::new()).await
+    }
+
+    pub(crate) async fn start_to_reload(
+        &self,
+        handler: Echo,
+        reloads: Vec<Reload>,
+    ) -> Result<Shell, StartError> {
+        self.start_all(handler, Vec::new(), reloads).await
+    }
+
+    async fn start_all(
+        &self,
+        handler: Echo,
+        background: Vec<Task>,
+        reloads: Vec<Reload>,
+    ) -> Result<Shell, StartError> {
         let config = ShellConfig {
             listen: &self.listen,
             admin: &self.admin,
@@ -54,7 +80,7 @@ impl Config {
             log: &self.log.log(&LogConfig::default()),
             registry: Registry::with_prefix("test"),
             background,
-            reloads: Vec::new(),
+            reloads,
             inherited: &Inherited::default(),
         };
         Shell::start(config, handler).await
@@ -100,21 +126,63 @@ impl Handler for Echo {
 }
 
 /// A certificate authority and one certificate for 127.0.0.1, in files.
-pub(crate) struct Pki(tempfile::TempDir);
+pub(crate) struct Pki {
+    folder: tempfile::TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
 
 impl Pki {
     pub(crate) fn new() -> Self {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+        let pki = Self { folder: tempfile::tempdir().unwrap(), issuer: ca };
+        std::fs::write(pki.ca(), pki.issuer.pem()).unwrap();
+        pki.renew();
+        pki
+    }
+
+    /// Puts a new certificate and key for 127.0.0.1 in the old ones' place, and returns the certificate.
+    pub(crate) fn renew(&self) -> CertificateDer<'static> {
         let key = KeyPair::generate().unwrap();
         let names = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        let certificate = names.signed_by(&key, &ca).unwrap();
-        let files = Self(tempfile::tempdir().unwrap());
-        std::fs::write(files.file("ca.pem"), ca.pem()).unwrap();
-        std::fs::write(files.certificate(), certificate.pem()).unwrap();
-        std::fs::write(files.key(), key.serialize_pem()).unwrap();
-        files
+        let certificate = names.signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(self.certificate(), certificate.pem()).unwrap();
+        std::fs::write(self.key(), key.serialize_pem()).unwrap();
+        certificate.der().clone()
+    }
+
+    /// A certificate of this CA for a user to show; `params` may be anything.
+    pub(crate) fn user(&self, name: &str, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        self.write_identity(name, &params.signed_by(&key, &self.issuer).unwrap(), &key)
+    }
+
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.file("ca.pem")
+    }
+
+    /// Lets in those who show a certificate of this CA.
+    pub(crate) fn listen_to_users(&self) -> Listen {
+        Listen::MutualTls {
+            address: loopback(),
+            certificate: self.certificate(),
+            key: self.key(),
+            peers: Vec::new(),
+            issuer: Some(self.ca()),
+        }
+    }
+
+    /// Shakes hands over `stream`, for HTTP/2 only, trusting this CA only.
+    pub(crate) async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(&self, stream: IO) -> TlsStream<IO> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
     }
 
     pub(crate) fn certificate(&self) -> PathBuf {
@@ -131,7 +199,7 @@ impl Pki {
 
     pub(crate) fn upstream(&self, address: SocketAddr) -> Upstream {
         let mut config = UpstreamConfig::new(format!("https://{address}").parse().unwrap());
-        config.ca = Some(self.file("ca.pem"));
+        config.ca = Some(self.ca());
         Upstream::new(&config).unwrap()
     }
 
@@ -139,11 +207,15 @@ impl Pki {
     pub(crate) fn identity(&self, name: &str) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["peer.example".to_owned()]).unwrap().self_signed(&key);
+        self.write_identity(name, &certificate.unwrap(), &key)
+    }
+
+    fn write_identity(&self, name: &str, certificate: &rcgen::Certificate, key: &KeyPair) -> Identity {
         let identity = Identity {
             certificate: self.file(&format!("{name}.pem")),
             key: self.file(&format!("{name}.key")),
         };
-        std::fs::write(&identity.certificate, certificate.unwrap().pem()).unwrap();
+        std::fs::write(&identity.certificate, certificate.pem()).unwrap();
         std::fs::write(&identity.key, key.serialize_pem()).unwrap();
         identity
     }
@@ -162,13 +234,41 @@ impl Pki {
 
     pub(crate) fn upstream_as(&self, identity: &Identity, address: SocketAddr) -> Upstream {
         let mut config = UpstreamConfig::new(format!("https://{address}").parse().unwrap());
-        config.ca = Some(self.file("ca.pem"));
+        config.ca = Some(self.ca());
         config.identity = Some(identity.clone());
         Upstream::new(&config).unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
+    }
+}
+
+/// The certificate that the server showed.
+pub(crate) fn shown<IO>(stream: &TlsStream<IO>) -> CertificateDer<'static> {
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+/// Sends requests over one HTTP/2 connection of its own.
+pub(crate) struct OneConnection {
+    sender: SendRequest<Full<Bytes>>,
+    _connection: JoinSet<()>,
+}
+
+impl OneConnection {
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { connection.await.unwrap() });
+        Self { sender, _connection: tasks }
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> String {
+        let request = Request::get(format!("http://127.0.0.1{path}")).body(Full::default()).unwrap();
+        let answer = self.sender.send_request(request).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 }
 
