@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod background;
+mod clients;
+mod crowd;
 mod frames;
 mod peers;
 mod population;

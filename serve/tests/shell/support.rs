@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use discreet_serve::{
-    Address, Admin, Handler, Inherited, Limits, Listen, LogConfig, Peer, Reload, Shell, ShellConfig,
+    Address, Admin, Handler, Inherited, Limits, Listen, Log, LogConfig, Peer, Reload, Shell, ShellConfig,
     StartError, Task, UpstreamConfig,
     log::LogBuffer,
     upstream::{Identity, Upstream},
@@ -25,7 +25,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -55,7 +56,8 @@ impl Config {
     }
 
     pub(crate) async fn start_with(&self, handler: Echo, background: Vec<Task>) -> Result<Shell, StartError> {
-        self.start_all(handler, background, Vec::new()).await
+        let (log, inherited) = (self.log.log(&LogConfig::default()), Inherited::default());
+        Shell::start(ShellConfig { background, ..self.shell(&log, &inherited) }, handler).await
     }
 
     pub(crate) async fn start_to_reload(
@@ -63,27 +65,29 @@ impl Config {
         handler: Echo,
         reloads: Vec<Reload>,
     ) -> Result<Shell, StartError> {
-        self.start_all(handler, Vec::new(), reloads).await
+        let (log, inherited) = (self.log.log(&LogConfig::default()), Inherited::default());
+        Shell::start(ShellConfig { reloads, ..self.shell(&log, &inherited) }, handler).await
     }
 
-    async fn start_all(
-        &self,
-        handler: Echo,
-        background: Vec<Task>,
-        reloads: Vec<Reload>,
-    ) -> Result<Shell, StartError> {
-        let config = ShellConfig {
+    /// As a role does that clients come to.
+    pub(crate) async fn start_for(&self, clients: &str, handler: Echo) -> Shell {
+        let (log, inherited) = (self.log.log(&LogConfig::default()), Inherited::default());
+        let clients = toml::from_str(clients).unwrap();
+        Shell::start_for_clients(self.shell(&log, &inherited), &clients, handler).await.unwrap()
+    }
+
+    fn shell<'a>(&'a self, log: &'a Log, inherited: &'a Inherited) -> ShellConfig<'a> {
+        ShellConfig {
             listen: &self.listen,
             admin: &self.admin,
             limits: &self.limits,
             max_request_bytes: 1024,
-            log: &self.log.log(&LogConfig::default()),
+            log,
             registry: Registry::with_prefix("test"),
-            background,
-            reloads,
-            inherited: &Inherited::default(),
-        };
-        Shell::start(config, handler).await
+            background: Vec::new(),
+            reloads: Vec::new(),
+            inherited,
+        }
     }
 }
 
@@ -283,6 +287,29 @@ pub(crate) fn plaintext() -> Listen {
 pub(crate) fn upstream(address: SocketAddr) -> Upstream {
     let config = UpstreamConfig::new(format!("http://{address}").parse().unwrap());
     Upstream::new(&config).unwrap()
+}
+
+/// Whether the metrics of a server with an admin listener have this line.
+pub(crate) async fn counts(shell: &Shell, line: &str) -> bool {
+    let metrics = upstream(shell.admin_addr().unwrap()).send(get("/metrics"), 65_536).await.unwrap();
+    let text = String::from_utf8(metrics.body().to_vec()).unwrap();
+    assert!(!text.contains("192.0.2.") && !text.contains("2001:db8"), "{text}");
+    text.lines().any(|found| found == line)
+}
+
+/// All that comes until the server closes.
+pub(crate) async fn rest(mut socket: TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset is an end, too.
+    let _ = socket.read_to_end(&mut text).await;
+    String::from_utf8(text).unwrap()
+}
+
+/// What comes back for `bytes` on a new connection.
+pub(crate) async fn say(shell: &Shell, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(shell.addr()).await.unwrap();
+    let _ = socket.write_all(bytes).await;
+    rest(socket).await
 }
 
 pub(crate) fn get(path: &str) -> Request<Bytes> {
