@@ -1,22 +1,27 @@
 //! Passing one encapsulated request on, and its answer back (RFC 9458 §5).
 //!
 //! Both messages are built anew from an allow-list: content type and content. Everything else,
-//! the query and trailers included, ends here (RFC 9458 §6.2). Nothing is sent twice (§6.5).
+//! the query and trailers included, ends here (RFC 9458 §6.2). Nothing is sent twice without proof that
+//! nothing was processed (§6.5): what proves it is said in `discreet_serve::upstream` and in `redirect`.
 
 use bytes::Bytes;
-use discreet_serve::{PROBLEM_JSON, Upstream, UpstreamError};
+use discreet_serve::{Clock, PROBLEM_JSON, UpstreamError, problem};
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
 };
 
 use crate::{
+    gateways::Gateway,
     media::{self, OHTTP_REQ, OHTTP_RES},
     metrics::Forwarded,
+    redirect::TargetError,
 };
 
 /// Where every gateway takes encapsulated requests (RFC 9540 §4).
 pub(crate) const GATEWAY_RESOURCE: &str = "/.well-known/ohttp-gateway";
+/// The type of the problem that a gateway has with a key (RFC 9458 §5.3).
+const OHTTP_KEY_PROBLEM: &[u8] = b"https://iana.org/assignments/http-problem-types#ohttp-key";
 
 /// Why an encapsulated request was not answered by the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,53 +30,68 @@ pub(crate) enum ForwardError {
     NotEncapsulated,
     /// The client sent no content.
     Empty,
-    /// The gateway gave no answer.
-    Upstream(UpstreamError),
+    /// The gateway has asked to be left alone, for so many seconds yet.
+    Paused(u64),
+    /// The gateway gave no answer, or only redirects.
+    Target(TargetError),
     /// The gateway's answer is none that an oblivious gateway gives.
     BadAnswer,
 }
 
 impl ForwardError {
-    pub(crate) fn status(self) -> StatusCode {
+    /// What the client is told: the same for every client.
+    pub(crate) fn response(self) -> Response<Bytes> {
+        let mut response = problem(self.status(), self.title());
+        if let Self::Paused(secs) = self {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+
+    fn status(self) -> StatusCode {
         match self {
             Self::NotEncapsulated => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Empty => StatusCode::BAD_REQUEST,
-            Self::Upstream(UpstreamError::Timeout) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Upstream(_) | Self::BadAnswer => StatusCode::BAD_GATEWAY,
+            Self::Paused(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Target(TargetError::Upstream(UpstreamError::Timeout)) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Target(_) | Self::BadAnswer => StatusCode::BAD_GATEWAY,
         }
     }
 
-    pub(crate) fn title(self) -> &'static str {
+    fn title(self) -> &'static str {
         match self {
             Self::NotEncapsulated => "the content must be message/ohttp-req, not encoded further",
             Self::Empty => "the content is empty",
-            Self::Upstream(UpstreamError::Connect) => "the gateway cannot be reached",
-            Self::Upstream(UpstreamError::Tls) => "the gateway cannot be trusted",
-            Self::Upstream(UpstreamError::Timeout) => "the gateway took too long",
-            Self::Upstream(UpstreamError::TooLarge | UpstreamError::Protocol) | Self::BadAnswer => {
-                "the gateway's answer cannot be passed on"
-            }
+            Self::Paused(_) => "the gateway asks everybody to come back later",
+            Self::Target(TargetError::Upstream(UpstreamError::Connect)) => "the gateway cannot be reached",
+            Self::Target(TargetError::Upstream(UpstreamError::Tls)) => "the gateway cannot be trusted",
+            Self::Target(TargetError::Upstream(UpstreamError::Timeout)) => "the gateway took too long",
+            Self::Target(TargetError::Upstream(UpstreamError::TooLarge | UpstreamError::Protocol))
+            | Self::BadAnswer => "the gateway's answer cannot be passed on",
+            Self::Target(_) => "the gateway redirects to where this relay does not follow",
         }
     }
 
     pub(crate) fn label(self) -> Forwarded {
         match self {
             Self::NotEncapsulated | Self::Empty => Forwarded::Refused,
-            Self::Upstream(UpstreamError::Connect) => Forwarded::GatewayUnreachable,
-            Self::Upstream(UpstreamError::Tls) => Forwarded::GatewayUntrusted,
-            Self::Upstream(UpstreamError::Timeout) => Forwarded::GatewayTimeout,
-            Self::Upstream(UpstreamError::TooLarge | UpstreamError::Protocol) | Self::BadAnswer => {
-                Forwarded::BadAnswer
-            }
+            Self::Paused(_) => Forwarded::GatewayPaused,
+            Self::Target(TargetError::Upstream(UpstreamError::Connect)) => Forwarded::GatewayUnreachable,
+            Self::Target(TargetError::Upstream(UpstreamError::Tls)) => Forwarded::GatewayUntrusted,
+            Self::Target(TargetError::Upstream(UpstreamError::Timeout)) => Forwarded::GatewayTimeout,
+            Self::Target(TargetError::Upstream(UpstreamError::TooLarge | UpstreamError::Protocol))
+            | Self::BadAnswer => Forwarded::BadAnswer,
+            Self::Target(_) => Forwarded::RedirectRefused,
         }
     }
 }
 
-/// Passes the content of `request` to the gateway, once.
+/// Passes the content of `request` to the gateway.
 pub(crate) async fn forward(
-    gateway: &Upstream,
+    gateway: &Gateway,
     request: Request<Bytes>,
     max_response_bytes: usize,
+    clock: &Clock,
 ) -> Result<Response<Bytes>, ForwardError> {
     if !media::is(request.headers(), OHTTP_REQ) {
         return Err(ForwardError::NotEncapsulated);
@@ -79,12 +99,31 @@ pub(crate) async fn forward(
     if request.body().is_empty() {
         return Err(ForwardError::Empty);
     }
+    let now = clock.now();
+    if let Some(secs) = gateway.pause.left(now) {
+        return Err(ForwardError::Paused(secs));
+    }
     let mut outgoing = Request::new(request.into_body());
     *outgoing.method_mut() = Method::POST;
-    *outgoing.uri_mut() = Uri::from_static(GATEWAY_RESOURCE);
     outgoing.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OHTTP_REQ));
-    let answer = gateway.send(outgoing, max_response_bytes).await.map_err(ForwardError::Upstream)?;
+    let answer = gateway.requests.send(&gateway.upstream, outgoing, max_response_bytes, now).await;
+    let answer = answer.map_err(ForwardError::Target)?;
+    let now = clock.now();
+    if let Some(secs) = gateway.pause.heed(&answer, now) {
+        return Err(ForwardError::Paused(secs));
+    }
+    if is_key_trouble(&answer) {
+        gateway.note_key_trouble(now);
+    }
     pass_back(answer)
+}
+
+/// Whether the gateway does not know a key. The problem is not parsed: taken for one, another answer
+/// would only make the copies expire early, once a minute at most.
+fn is_key_trouble(answer: &Response<Bytes>) -> bool {
+    answer.status() == StatusCode::BAD_REQUEST
+        && media::is(answer.headers(), PROBLEM_JSON)
+        && answer.body().windows(OHTTP_KEY_PROBLEM.len()).any(|part| part == OHTTP_KEY_PROBLEM)
 }
 
 /// An encapsulated response, or a problem from before decapsulation (RFC 9458 §5.2, §5.3); no page of

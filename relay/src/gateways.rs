@@ -1,18 +1,35 @@
 //! The configured gateways: the only servers a relay ever contacts (RFC 9458 §8.2).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use discreet_serve::{Reload, Upstream, UpstreamConfig};
 
-use crate::{BindError, config::GatewayName, document::Document};
+use crate::{
+    BindError, config::GatewayName, document::Document, forward::GATEWAY_RESOURCE, pause::Pause,
+    redirect::Target,
+};
+
+/// How many seconds lie at least between two moments at which key trouble makes copies expire: clients can
+/// forge it.
+const TROUBLE_SECS: u64 = 60;
 
 /// One gateway, with the relay's copies of what it publishes.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) upstream: Arc<Upstream>,
+    pub(crate) requests: Target,
     pub(crate) keys: Document,
     pub(crate) policy: Document,
+    pub(crate) pause: Pause,
+    trouble: KeyTrouble,
 }
+
+/// When copies last expired, or will, because the gateway did not know a key.
+#[derive(Debug, Default)]
+struct KeyTrouble(Mutex<u64>);
 
 /// The gateways by name.
 #[derive(Debug)]
@@ -55,8 +72,61 @@ impl Gateways {
     }
 }
 
+impl Gateway {
+    /// The gateway did not know the key of a request: the copies may be older than its keys.
+    pub(crate) fn note_key_trouble(&self, now: u64) {
+        let at = self.trouble.expires_at(now);
+        self.keys.expire(at);
+        self.policy.expire(at);
+    }
+}
+
+impl KeyTrouble {
+    /// When the copies are to expire: now, or at the end of the time since the last trouble, so that
+    /// somebody who forges it can neither drive fetches nor hide a true one for longer than that.
+    fn expires_at(&self, now: u64) -> u64 {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_planned = *last > now && *last - now <= TROUBLE_SECS;
+        let is_recent = *last <= now && now - *last < TROUBLE_SECS;
+        *last = match (is_planned, is_recent) {
+            (true, _) => *last,
+            (_, true) => *last + TROUBLE_SECS,
+            // Long ago, or never, or a clock was set back.
+            _ => now,
+        };
+        *last
+    }
+}
+
 fn gateway(name: &GatewayName, config: &UpstreamConfig) -> Result<Gateway, BindError> {
     let upstream =
         Upstream::new(config).map_err(|source| BindError::Gateway { name: name.clone(), source })?;
-    Ok(Gateway { upstream: Arc::new(upstream), keys: Document::keys(), policy: Document::policy() })
+    Ok(Gateway {
+        upstream: Arc::new(upstream),
+        requests: Target::new(GATEWAY_RESOURCE),
+        keys: Document::keys(),
+        policy: Document::policy(),
+        pause: Pause::default(),
+        trouble: KeyTrouble::default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_much_trouble_copies_expire_once_a_minute() {
+        let trouble = KeyTrouble::default();
+        let expiries: std::collections::BTreeSet<_> =
+            (1000..1600).map(|now| trouble.expires_at(now)).collect();
+        assert_eq!(expiries.into_iter().collect::<Vec<_>>(), (1000..=1600).step_by(60).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn trouble_counts_at_once_after_a_quiet_minute_or_a_clock_set_back() {
+        let trouble = KeyTrouble::default();
+        assert_eq!([1000, 1060, 1061, 1119].map(|now| trouble.expires_at(now)), [1000, 1060, 1120, 1120]);
+        assert_eq!([1180, 500].map(|now| trouble.expires_at(now)), [1180, 500]);
+    }
 }

@@ -46,7 +46,7 @@ impl RelayHandler {
     }
 
     async fn forward(&self, gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
-        match forward(&gateway.upstream, request, self.max_response_bytes).await {
+        match forward(gateway, request, self.max_response_bytes, &self.clock).await {
             Ok(response) => {
                 self.metrics.forwarded(Forwarded::Relayed);
                 response
@@ -54,7 +54,7 @@ impl RelayHandler {
             Err(error) => {
                 tracing::debug!(outcome = ?error.label(), "not relayed");
                 self.metrics.forwarded(error.label());
-                problem(error.status(), error.title())
+                error.response()
             }
         }
     }

@@ -10,8 +10,11 @@ mod document;
 mod forward;
 mod gateways;
 mod handler;
+mod lifetime;
 mod media;
 mod metrics;
+mod pause;
+mod redirect;
 
 use discreet_serve::{Environment, Shell, ShellConfig, StartError, tls::TlsError};
 use prometheus_client::registry::Registry;

@@ -26,6 +26,8 @@ pub(crate) enum Forwarded {
     GatewayUnreachable,
     GatewayUntrusted,
     GatewayTimeout,
+    GatewayPaused,
+    RedirectRefused,
     BadAnswer,
 }
 

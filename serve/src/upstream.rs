@@ -133,6 +133,11 @@ impl Upstream {
         Ok(())
     }
 
+    /// How long one exchange may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The host and port requests go to, for requests that must name it.
     pub fn authority(&self) -> &Authority {
         self.origin.authority()

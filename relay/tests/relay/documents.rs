@@ -1,33 +1,8 @@
 //! The relay's copies of keys and policy.
 
-use crate::support::{Gateway, Setup, answer, field_names, get, upstream};
+use crate::support::{COSE, Gateway, Setup, answer, document, field_names, get, publishing, upstream};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-
-const COSE: &str = "application/cose; cose-type=\"cose-sign1\"";
-
-/// Publishes keys for ten minutes and a policy for a year, and tells the fetches apart.
-fn publishing() -> Gateway {
-    let count = std::sync::atomic::AtomicUsize::new(0);
-    Gateway::new(move |request| {
-        let turn = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        match request.uri().path() {
-            "/.well-known/ohttp-gateway" => document("application/ohttp-keys", "max-age=600", turn),
-            "/.well-known/discreet" => document(COSE, "public, max-age=31536000", turn),
-            _ => answer(404, "text/plain", "no"),
-        }
-    })
-}
-
-fn document(content_type: &str, cache_control: &str, turn: usize) -> Response<Bytes> {
-    Response::builder()
-        .header("content-type", content_type)
-        .header("cache-control", cache_control)
-        .header("etag", "\"for-you\"")
-        .header("set-cookie", "who=you")
-        .body(Bytes::from(format!("document {turn}")))
-        .unwrap()
-}
 
 #[tokio::test]
 async fn c08_everybody_gets_the_same_keys_from_one_fetch() {
@@ -88,7 +63,7 @@ async fn a_copy_lasts_as_long_as_the_gateway_says() {
 
 #[tokio::test]
 async fn a_copy_lasts_five_seconds_even_if_the_gateway_forbids_it() {
-    let setup = Setup::new(Gateway::new(|_| document("application/ohttp-keys", "no-store", 0))).await;
+    let setup = Setup::new(Gateway::new(|_| document("application/ohttp-keys", "no-store", "keys"))).await;
     for _ in 0..3 {
         setup.ask(get("/dp")).await;
     }
@@ -123,8 +98,8 @@ async fn what_is_no_document_is_not_kept() {
     let answers: [fn() -> Response<Bytes>; 4] = [
         || answer(200, "text/html", "<p>welcome</p>"),
         || answer(404, "application/ohttp-keys", "no"),
-        || Response::builder().status(301).header("location", "/x").body(Bytes::new()).unwrap(),
-        || document(COSE, "max-age=600", 0),
+        || Response::builder().status(300).header("location", "/x").body(Bytes::new()).unwrap(),
+        || document(COSE, "max-age=600", "policy"),
     ];
     let setup = Setup::new(publishing()).await;
     for bad in answers {
@@ -135,8 +110,8 @@ async fn what_is_no_document_is_not_kept() {
         setup.clock.advance(5);
     }
     assert_eq!(setup.gateway.seen().len(), 4);
-    setup.gateway.answer(|_| document("application/ohttp-keys", "max-age=600", 7));
-    assert_eq!(setup.ask(get("/dp")).await.body().as_ref(), b"document 7");
+    setup.gateway.answer(|_| document("application/ohttp-keys", "max-age=600", "keys"));
+    assert_eq!(setup.ask(get("/dp")).await.body().as_ref(), b"keys");
 }
 
 #[tokio::test]

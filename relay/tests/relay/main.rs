@@ -5,5 +5,9 @@
 mod connections;
 mod documents;
 mod forwarding;
+mod pauses;
+mod redirects;
+mod refreshing;
 mod refusals;
 mod support;
+mod trouble;

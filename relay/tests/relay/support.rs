@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -11,13 +14,15 @@ use discreet_serve::{
     Address, Admin, Clock, Environment, Handler, Inherited, Limits, Listen, Log, LogConfig, Shell,
     ShellConfig, Upstream, UpstreamConfig, log::LogBuffer,
 };
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use prometheus_client::registry::Registry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, watch},
 };
+
+pub(crate) const COSE: &str = "application/cose; cose-type=\"cose-sign1\"";
 
 type Answer = dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync;
 
@@ -29,12 +34,18 @@ struct State {
     seen: Mutex<Vec<Request<Bytes>>>,
     answer: Mutex<Box<Answer>>,
     entered: Notify,
+    holding: watch::Sender<bool>,
 }
 
 impl Gateway {
     pub(crate) fn new(answer: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static) -> Self {
         let answer: Box<Answer> = Box::new(answer);
-        Self(Arc::new(State { seen: Mutex::default(), answer: Mutex::new(answer), entered: Notify::new() }))
+        Self(Arc::new(State {
+            seen: Mutex::default(),
+            answer: Mutex::new(answer),
+            entered: Notify::new(),
+            holding: watch::Sender::new(false),
+        }))
     }
 
     /// Changes its mind.
@@ -42,7 +53,13 @@ impl Gateway {
         *self.0.answer.lock().unwrap() = Box::new(answer);
     }
 
-    /// Returns once a request has come whose content is `never`; it will not be answered.
+    /// Keeps all GETs waiting from now on, or lets them go.
+    pub(crate) fn hold(&self, holding: bool) {
+        self.0.holding.send_replace(holding);
+    }
+
+    /// Returns once a GET is kept waiting, or a request has come whose content is `never`, which will not
+    /// be answered.
     pub(crate) async fn entered(&self) {
         self.0.entered.notified().await;
     }
@@ -59,6 +76,11 @@ impl Handler for Gateway {
         if request.body().as_ref() == b"never" {
             self.0.entered.notify_one();
             std::future::pending::<()>().await;
+        }
+        let mut holding = self.0.holding.subscribe();
+        if request.method() == Method::GET && *holding.borrow_and_update() {
+            self.0.entered.notify_one();
+            holding.wait_for(|holding| !holding).await.unwrap();
         }
         (self.0.answer.lock().unwrap())(&request)
     }
@@ -159,6 +181,37 @@ pub(crate) fn answer(status: u16, content_type: &str, content: &'static str) -> 
         .header("content-type", content_type)
         .body(Bytes::from_static(content.as_bytes()))
         .unwrap()
+}
+
+/// A document as a gateway publishes it, with fields that are nobody's business.
+pub(crate) fn document(
+    content_type: &str,
+    cache_control: &str,
+    content: impl Into<Bytes>,
+) -> Response<Bytes> {
+    Response::builder()
+        .header("content-type", content_type)
+        .header("cache-control", cache_control)
+        .header("etag", "\"for-you\"")
+        .header("set-cookie", "who=you")
+        .body(content.into())
+        .unwrap()
+}
+
+/// Publishes keys for ten minutes and a policy for a year, and tells the fetches apart.
+pub(crate) fn publishing() -> Gateway {
+    let count = AtomicUsize::new(0);
+    Gateway::new(move |request| published(request, count.fetch_add(1, Ordering::SeqCst)))
+}
+
+/// The document that is published as number `turn`.
+pub(crate) fn published(request: &Request<Bytes>, turn: usize) -> Response<Bytes> {
+    let content = format!("document {turn}");
+    match request.uri().path() {
+        "/.well-known/ohttp-gateway" => document("application/ohttp-keys", "max-age=600", content),
+        "/.well-known/discreet" => document(COSE, "public, max-age=31536000", content),
+        _ => answer(404, "text/plain", "no"),
+    }
 }
 
 /// A gateway that opens everything.
