@@ -20,6 +20,7 @@ mod recipients;
 mod refusals;
 mod remote;
 mod rotation;
+mod service;
 mod silence;
 mod statements;
 mod wire_size;

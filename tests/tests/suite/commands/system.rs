@@ -19,6 +19,7 @@ pub(crate) struct Site {
     pub(crate) world: World,
     /// The directory key's public half, as `init` printed it.
     pub(crate) directory_key: String,
+    certificates: Certificates,
     folder: TempDir,
 }
 
@@ -47,7 +48,7 @@ impl Site {
         for name in ["gateway", "relay-0", "relay-1", "authority"] {
             certificates.server(name, &["127.0.0.1"]).unwrap();
         }
-        let mut site = Self { world, directory_key: String::new(), folder };
+        let mut site = Self { world, directory_key: String::new(), certificates, folder };
         site.write("rules.toml", &site.world.rules());
         site.write(
             "resolver.toml",
@@ -80,6 +81,11 @@ impl Site {
         let text = fs::read_to_string(self.path(file)).unwrap();
         assert!(text.contains(from), "{text}");
         self.write(file, &text.replace(from, to));
+    }
+
+    /// Puts a new certificate and key in the place of `name`'s.
+    pub(crate) fn renew(&self, name: &str) {
+        self.certificates.server(name, &["127.0.0.1"]).unwrap();
     }
 
     /// Runs `discreet-resolver`.
@@ -124,6 +130,14 @@ impl Site {
     /// Makes the first authority of the world a service of its own, starts it, and has the directory pull
     /// from it.
     pub(crate) fn start_authority(&self) -> Server {
+        self.make_authority();
+        let authority = Server::start("discreet-provider", &self.path("provider.toml"));
+        self.pull_from(&authority);
+        authority
+    }
+
+    /// Writes the configuration of the first authority, and makes its secrets.
+    pub(crate) fn make_authority(&self) {
         let [name, _] = AUTHORITIES;
         self.write(
             "provider.toml",
@@ -137,7 +151,9 @@ impl Site {
         create_secret(&self.path("authority.key"), self.world.authorities[0].as_bytes()).unwrap();
         create_secret(&self.path("service.key"), &[21; 32]).unwrap();
         run("discreet-provider", with_config(&self.path("provider.toml"), &["init"])).succeeded();
-        let authority = Server::start("discreet-provider", &self.path("provider.toml"));
+    }
+
+    fn pull_from(&self, authority: &Server) {
         let namespaces = "namespaces = [\"tel:+\", \"mailto:a.example\"]\n";
         let feed =
             format!("{namespaces}feed = {{ url = \"https://{}\", ca = \"ca.pem\" }}\n", authority.addr);
@@ -147,7 +163,6 @@ impl Site {
             "rules.toml",
             &format!("{rules}\n[[services]]\nname = \"b.example\"\nkey = \"{service}\"\n"),
         );
-        authority
     }
 
     /// Runs `discreet lookup` with this site's profile and a state of its own.
@@ -165,6 +180,11 @@ impl Site {
     /// As [`Site::start`], with what else each relay's configuration says about the gateway.
     pub(crate) fn start_with_relays(self, more: impl Fn(usize) -> String) -> System {
         let gateway = Server::start("discreet-gateway", &self.path("gateway.toml"));
+        self.start_before(gateway, more)
+    }
+
+    /// As [`Site::start_with_relays`], before a gateway that runs already.
+    pub(crate) fn start_before(self, gateway: Server, more: impl Fn(usize) -> String) -> System {
         let url = format!("https://{}", gateway.addr);
         let relays = [0, 1].map(|index| {
             let config = self.relay_config_with(index, &url, 0, &more(index));
