@@ -3,29 +3,24 @@
 //! This is the one exchange that is not oblivious: the authority knows its own users anyway. It is
 //! never spoken to during a lookup or a publication, which would tell it of them.
 
+use crate::authority_answer::{self as answer, Enrolment, Issued};
 use crate::error::RelayError;
 use crate::exchange::{RelayResponse, problem_title};
 use crate::https::{BuildError, DEFAULT_TIMEOUT, Https};
-use crate::identity::{Authority, Identity, PendingEnrolment, Secret32, read_ticket};
+use crate::identity::{Authority, Identity, Secret32};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use discreet_protocol::VerifyingKey;
 use discreet_protocol::credential::CredentialId;
-use discreet_protocol::enrolment::MAX_CHALLENGE;
-use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::MEDIA_TYPE as COSE;
 use http::{Request, Uri, header::CONTENT_TYPE};
 use http_body_util::Full;
-use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Most bytes of an answer: a credential and a status in base64url, or a problem document.
 const MAX_ANSWER: usize = 65_536;
-/// Most characters of a code or a sentence for the person that is shown.
-const MAX_SAY: usize = 500;
 const JSON: &str = "application/json";
 
 /// Why an authority did not do what was asked.
@@ -51,26 +46,6 @@ pub enum AuthorityError {
     /// It does not speak this protocol.
     #[error("the authority's answer cannot be read; is the URL that of an authority?")]
     Answer,
-}
-
-/// A new enrolment: what stands for it, and what the person has to do.
-pub type Enrolment = PendingEnrolment;
-
-/// What an authority answers when asked to attest a key.
-#[derive(Clone)]
-pub enum Issued {
-    /// It attests it.
-    Credential {
-        /// The credential statement; unverified, [`crate::Identity::accept`] checks it.
-        credential: Vec<u8>,
-        /// The status statement; likewise.
-        status: Vec<u8>,
-    },
-    /// The proof is not there yet.
-    Pending {
-        /// What the person has to do, in the authority's words.
-        say: String,
-    },
 }
 
 /// An HTTPS client of one authority; needs a tokio runtime.
@@ -102,21 +77,9 @@ impl AuthorityClient {
     ///
     /// [`AuthorityError`].
     pub async fn describe(&self) -> Result<Authority, AuthorityError> {
-        #[derive(Deserialize)]
-        struct About {
-            name: String,
-            key: String,
-        }
-        let about: About = read(&self.get("/v1/authority").await?)?;
-        let mut key = [0; 32];
-        hex::decode_to_slice(&about.key, &mut key).map_err(|_| AuthorityError::Answer)?;
-        let key = VerifyingKey::from_bytes(&key).ok().filter(|key| !key.is_weak());
-        Ok(Authority {
-            url: self.url.clone(),
-            name: Domain::new(&about.name).map_err(|_| AuthorityError::Answer)?,
-            key: key.ok_or(AuthorityError::Answer)?,
-            ca: self.ca.clone(),
-        })
+        let response = self.get("/v1/authority").await?;
+        let (name, key) = answer::description(&response.body).ok_or(AuthorityError::Answer)?;
+        Ok(Authority { url: self.url.clone(), name, key, ca: self.ca.clone() })
     }
 
     /// Begins to prove that `identity`'s identifier is the user's.
@@ -125,19 +88,9 @@ impl AuthorityClient {
     ///
     /// [`AuthorityError`].
     pub async fn enrol(&self, identity: &Identity) -> Result<Enrolment, AuthorityError> {
-        #[derive(Deserialize)]
-        struct Begun<'a> {
-            /// Borrowed from the body, which is erased below.
-            ticket: &'a str,
-            code: Option<String>,
-            say: String,
-        }
         let body = json!({ "identifier": identity.csi().uri() }).to_string();
         let mut response = self.post("/v1/enrolments", JSON, body.into()).await?;
-        let begun = read::<Begun<'_>>(&response).and_then(|begun| {
-            let ticket = read_ticket(begun.ticket).ok_or(AuthorityError::Answer)?;
-            Ok(Enrolment { ticket, code: plain(&begun.code.unwrap_or_default()), say: plain(&begun.say) })
-        });
+        let begun = answer::enrolment(&response.body).ok_or(AuthorityError::Answer);
         response.body.zeroize();
         begun
     }
@@ -159,13 +112,8 @@ impl AuthorityClient {
     ///
     /// [`AuthorityError`].
     pub async fn challenge(&self) -> Result<Vec<u8>, AuthorityError> {
-        #[derive(Deserialize)]
-        struct Challenge {
-            challenge: String,
-        }
-        let answer: Challenge = read(&self.post("/v1/challenges", JSON, Bytes::new()).await?)?;
-        let challenge = statement(&answer.challenge)?;
-        if challenge.len() > MAX_CHALLENGE { Err(AuthorityError::Answer) } else { Ok(challenge) }
+        let response = self.post("/v1/challenges", JSON, Bytes::new()).await?;
+        answer::challenge(&response.body).ok_or(AuthorityError::Answer)
     }
 
     /// Hands in a key request ([`Identity::key_request`]).
@@ -174,21 +122,8 @@ impl AuthorityClient {
     ///
     /// [`AuthorityError`].
     pub async fn attest(&self, request: Vec<u8>) -> Result<Issued, AuthorityError> {
-        #[derive(Deserialize)]
-        struct Said {
-            credential: Option<String>,
-            status: Option<String>,
-            say: Option<String>,
-        }
         let response = self.post("/v1/credentials", COSE, request.into()).await?;
-        let said: Said = read(&response)?;
-        match (response.status, said.credential, said.status) {
-            (202, ..) => Ok(Issued::Pending { say: plain(&said.say.unwrap_or_default()) }),
-            (200, Some(credential), Some(status)) => {
-                Ok(Issued::Credential { credential: statement(&credential)?, status: statement(&status)? })
-            }
-            _ => Err(AuthorityError::Answer),
-        }
+        answer::issued(response.status, &response.body).ok_or(AuthorityError::Answer)
     }
 
     /// The latest status or revocation of a credential; unverified, [`Identity::accept_status`]
@@ -239,19 +174,6 @@ fn check_url(url: &str) -> Option<()> {
     (encrypted && !user && url.query().is_none()).then_some(())
 }
 
-fn read<'a, T: Deserialize<'a>>(response: &'a RelayResponse) -> Result<T, AuthorityError> {
-    serde_json::from_slice(&response.body).map_err(|_| AuthorityError::Answer)
-}
-
-fn statement(text: &str) -> Result<Vec<u8>, AuthorityError> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| AuthorityError::Answer)
-}
-
-/// What an authority says is shown on terminals: cut, and nothing that could drive one.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_SAY).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,11 +188,5 @@ mod tests {
         for url in ["https://a.example", "https://a.example/", "http://127.0.0.1:1", "http://[::1]:1"] {
             assert!(AuthorityClient::new(url, None).is_ok(), "{url}");
         }
-    }
-
-    #[test]
-    fn what_an_authority_says_cannot_drive_a_terminal() {
-        assert_eq!(plain("tell\u{1b}[2J them\r\n"), "tell[2J them");
-        assert_eq!(plain(&"a".repeat(1000)).len(), 500);
     }
 }

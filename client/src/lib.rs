@@ -45,6 +45,7 @@
 mod answer;
 #[cfg(feature = "transport")]
 mod authority;
+pub mod authority_answer;
 mod core;
 mod error;
 mod exchange;
@@ -74,7 +75,8 @@ pub use crate::core::{
 };
 pub use answer::{Answer, FoundMapping, Notice, Outcome, Service};
 #[cfg(feature = "transport")]
-pub use authority::{AuthorityClient, AuthorityError, Enrolment, Issued};
+pub use authority::{AuthorityClient, AuthorityError};
+pub use authority_answer::{Enrolment, Issued};
 pub use discreet_protocol::identifier::{Csi, MimiUri};
 pub use discreet_protocol::mapping::{Reach, Tag};
 pub use discreet_protocol::policy::Policy;
