@@ -9,6 +9,7 @@
 //! | [`authority`] | the role `authority`, without the network |
 //! | [`service`] | the role `service` |
 //! | `handler` | the HTTP interface |
+//! | [`request`] | what it is asked, read |
 //! | [`init`] | secrets and database of a new provider |
 
 pub mod authority;
@@ -17,6 +18,7 @@ mod handler;
 pub mod init;
 mod metrics;
 mod operator;
+pub mod request;
 pub mod service;
 mod upkeep;
 

@@ -4,50 +4,22 @@ use super::answer::{Refusal, content_of, json, no_content};
 use crate::authority::issue::Issued;
 use crate::authority::{Authority, AuthorityError};
 use crate::metrics::Operation;
+use crate::request::{Account, Answer, Code, Identifier, read, read_after, read_ticket};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use discreet_protocol::enrolment::Ticket;
 use discreet_protocol::feed::FEED_TYPE;
 use discreet_protocol::policy::MEDIA_TYPE;
 use discreet_protocol::time::Timestamp;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 /// Before a credential's number.
 pub(super) const STATUS_PREFIX: &str = "/v1/statuses/";
 
 type Answered = Result<Response<Bytes>, Refusal>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Identified {
-    identifier: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AnswerGiven {
-    ticket: String,
-    answer: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProofGiven {
-    account: String,
-    identifier: String,
-    proved_at: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Confirmation {
-    code: String,
-    account: String,
-}
 
 #[derive(Serialize)]
 struct Described<'a> {
@@ -98,10 +70,11 @@ pub(super) fn perform(authority: &Authority, operation: Operation, request: &Req
             let key = hex::encode(authority.key().to_bytes());
             json(StatusCode::OK, &Described { name: authority.name().as_str(), key })
         }
-        Operation::Enrol => enrol(authority, &read::<Identified>(body)?.identifier),
+        Operation::Enrol => enrol(authority, &asked::<Identifier>(body)?.identifier),
         Operation::Answer => {
-            let AnswerGiven { ticket, answer } = read(body)?;
-            authority.answer(&ticket_of(&ticket)?, &answer)?;
+            let Answer { ticket, answer } = asked(body)?;
+            let ticket = read_ticket(&ticket).ok_or(AuthorityError::Ticket)?;
+            authority.answer(&ticket, &answer)?;
             Ok(no_content())
         }
         Operation::Challenge => {
@@ -110,23 +83,23 @@ pub(super) fn perform(authority: &Authority, operation: Operation, request: &Req
         }
         Operation::Issue => issue(authority, request),
         Operation::Feed => {
-            let page = authority.page(after(request)?)?;
+            let page = authority.page(read_after(request.uri().query()).ok_or(Refusal::After)?)?;
             Ok(content_of(FEED_TYPE, page.encode()))
         }
         Operation::Status => status(authority, request.uri().path()),
         Operation::Prove => {
-            let ProofGiven { account, identifier, proved_at } = read(body)?;
+            let Account { account, identifier, proved_at } = asked(body)?;
             let ticket = authority.prove(&account, &identifier, Timestamp::from_unix(proved_at))?;
             json(StatusCode::OK, &TicketGiven { ticket: URL_SAFE_NO_PAD.encode(ticket) })
         }
         Operation::Pending => pending(authority),
         Operation::Confirm => {
-            let Confirmation { code, account } = read(body)?;
+            let Code { code, account } = asked(body)?;
             authority.confirm(&code, &account)?;
             Ok(no_content())
         }
         Operation::Revoke => {
-            authority.revoke(&read::<Identified>(body)?.identifier)?;
+            authority.revoke(&asked::<Identifier>(body)?.identifier)?;
             Ok(no_content())
         }
     }
@@ -170,25 +143,6 @@ fn pending(authority: &Authority) -> Answered {
     json(StatusCode::OK, &waiting)
 }
 
-fn after(request: &Request<Bytes>) -> Result<u64, Refusal> {
-    match request.uri().query() {
-        None => Ok(0),
-        Some(query) => {
-            let number = query.strip_prefix("after=").ok_or(Refusal::After)?;
-            number.parse().map_err(|_| Refusal::After)
-        }
-    }
-}
-
-fn ticket_of(text: &str) -> Result<Ticket, AuthorityError> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| AuthorityError::Ticket)?;
-    bytes.try_into().map_err(|_| AuthorityError::Ticket)
-}
-
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    // serde would take an array for an object.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Refusal::Json);
-    }
-    serde_json::from_slice(body).map_err(|_| Refusal::Json)
+fn asked<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+    read(body).ok_or(Refusal::Json)
 }
