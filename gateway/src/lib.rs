@@ -38,8 +38,8 @@ use target::Answering;
 pub use config::{Config, DirectoryKey, ResolverConfig};
 pub use keyring::{Keyring, RingError};
 pub use keys::KeysFault;
-pub use opener::{OpenError, Opened, ResponseSealer};
-pub use signer::SignError;
+pub use opener::{Addressed, OpenError, Opened, ResponseSealer};
+pub use signer::{SignError, read_signature};
 
 /// How often the keys' file is looked at, and whether a policy is due.
 const KEEP_INTERVAL: Duration = Duration::from_secs(2);

@@ -4,9 +4,9 @@
 //! each other honest.
 
 use crate::kem::Sealed;
-use crate::keyring::Keyring;
+use crate::keyring::{Key, Keyring};
 use aws_lc_rs::aead::{AES_128_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use discreet_envelope::keys::{Aead, Kem, Suite};
+use discreet_envelope::keys::{Aead, Kem, KeyConfig, Suite};
 use discreet_envelope::padding::REQUEST_HEADER;
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -25,6 +25,15 @@ pub enum OpenError {
     /// does not open. One answer for all of them, so that there is no oracle (RFC 9458 §5.2).
     #[error("the request does not fit a key of this gateway")]
     Key,
+}
+
+/// A request for one of our keys, taken apart and not yet opened.
+pub struct Addressed<'a> {
+    key: &'a Key,
+    head: &'a [u8; REQUEST_HEADER],
+    aead: Aead,
+    enc: &'a [u8],
+    ciphertext: &'a [u8],
 }
 
 /// A request opened.
@@ -59,6 +68,15 @@ impl Keyring {
     ///
     /// [`OpenError`]; nothing was processed then.
     pub fn open(&self, encapsulated: &[u8]) -> Result<Opened, OpenError> {
+        self.address(encapsulated)?.open()
+    }
+
+    /// Reads whom a request is for and takes it apart, without any cryptography.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], as [`Keyring::open`].
+    pub fn address<'a>(&'a self, encapsulated: &'a [u8]) -> Result<Addressed<'a>, OpenError> {
         let (head, rest) = encapsulated.split_first_chunk::<REQUEST_HEADER>().ok_or(OpenError::Truncated)?;
         let header = Header::read(head);
         let key = self.key(header.key_id).ok_or(OpenError::Key)?;
@@ -70,13 +88,35 @@ impl Keyring {
         if ciphertext.len() < Aead::TAG_LEN {
             return Err(OpenError::Truncated);
         }
+        Ok(Addressed { key, head, aead: suite.aead, enc, ciphertext })
+    }
+}
+
+impl Addressed<'_> {
+    /// The key it names.
+    pub fn config(&self) -> &KeyConfig {
+        &self.key.config
+    }
+
+    /// The AEAD it names.
+    pub fn aead(&self) -> Aead {
+        self.aead
+    }
+
+    /// The encapsulated key and the sealed message.
+    pub fn parts(&self) -> (&[u8], &[u8]) {
+        (self.enc, self.ciphertext)
+    }
+
+    fn open(self) -> Result<Opened, OpenError> {
+        let Self { key, head, aead, enc, ciphertext } = self;
         let info = [REQUEST_LABEL, &[0], head].concat();
-        let export = (RESPONSE_LABEL, suite.aead.response_nonce_len());
+        let export = (RESPONSE_LABEL, aead.response_nonce_len());
         let sealed = Sealed { info: &info, enc, ciphertext, export };
-        let opened = key.private.open(suite.aead, &sealed).ok_or(OpenError::Key)?;
+        let opened = key.private.open(aead, &sealed).ok_or(OpenError::Key)?;
         // Only what opens is remembered: nobody fills the cache without a key's help.
         let is_new = key.replays.is_new(enc);
-        let sealer = ResponseSealer { aead: suite.aead, enc: enc.to_vec(), exported: opened.exported };
+        let sealer = ResponseSealer { aead, enc: enc.to_vec(), exported: opened.exported };
         Ok(Opened { message: opened.message, is_new, sealer })
     }
 }

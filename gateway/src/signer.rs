@@ -43,6 +43,13 @@ pub enum SignError {
     },
 }
 
+/// A signature as a command prints it: 128 hex digits with white space around them, and nothing else.
+pub fn read_signature(printed: &[u8]) -> Option<[u8; 64]> {
+    let mut signature = [0; 64];
+    hex::decode_to_slice(printed.trim_ascii(), &mut signature).ok()?;
+    Some(signature)
+}
+
 /// Signs policies.
 pub(crate) enum Signer {
     Key(SigningKey),
@@ -102,20 +109,18 @@ fn ask(
         .map_err(fail)?;
     let output = converse(&mut child, message, deadline);
     if output.is_none() {
-        // Too late, or no text: whatever it says now, nobody listens.
+        // Too late: whatever it says now, nobody listens.
         let _ = child.kill();
     }
     let ended = child.wait().map_err(fail)?;
-    let output = output.filter(|_| ended.success()).ok_or_else(|| SignError::Refused { command: name() })?;
-    let mut signature = [0; 64];
-    hex::decode_to_slice(output.trim_ascii(), &mut signature)
-        .map_err(|_| SignError::Refused { command: name() })?;
+    let signature = output.filter(|_| ended.success()).and_then(|output| read_signature(&output));
+    let signature = signature.ok_or_else(|| SignError::Refused { command: name() })?;
     let verified = public.verify_strict(message, &signature.into());
     verified.map(|()| signature).map_err(|_| SignError::OtherKey { command: name() })
 }
 
 /// What the command prints until it closes its standard output; `None` after the deadline.
-fn converse(child: &mut Child, message: &[u8], deadline: Duration) -> Option<String> {
+fn converse(child: &mut Child, message: &[u8], deadline: Duration) -> Option<Vec<u8>> {
     let (mut input, output) = (child.stdin.take()?, child.stdout.take()?);
     let message = message.to_vec();
     let (said, heard) = mpsc::channel();
@@ -124,9 +129,9 @@ fn converse(child: &mut Child, message: &[u8], deadline: Duration) -> Option<Str
         // A command that does not read has no signature to give, which shows below.
         let _ = input.write_all(&message);
         drop(input);
-        let mut text = String::new();
-        let read = output.take(MAX_OUTPUT).read_to_string(&mut text);
-        let _ = said.send(read.is_ok().then_some(text));
+        let mut printed = Vec::new();
+        let read = output.take(MAX_OUTPUT).read_to_end(&mut printed);
+        let _ = said.send(read.is_ok().then_some(printed));
     });
     heard.recv_timeout(deadline).ok().flatten()
 }
