@@ -19,8 +19,6 @@ mod algorithms;
 mod collection;
 mod config;
 mod error;
-#[cfg(test)]
-mod tests;
 
 pub use algorithms::{Aead, Kdf, Kem, Suite};
 pub use collection::KeyCollection;

@@ -26,8 +26,6 @@ mod error;
 mod fields;
 mod reader;
 mod target;
-#[cfg(test)]
-mod tests;
 
 pub use decode::{decode_request, decode_response};
 pub use encode::{encode_request, encode_response};

@@ -1,13 +1,12 @@
-//! A whole relay between clients and a gateway that records what it receives.
+//! A whole relay between clients and a gateway that records what it receives. What RFC 9458 says of relays
+//! is shown in the workspace member `tests`, which has this `support`, too.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 mod connections;
 mod documents;
-mod forwarding;
 mod pauses;
 mod redirects;
 mod refreshing;
-mod refusals;
 mod support;
 mod trouble;

@@ -5,8 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod authorised;
-mod early_data;
 mod list;
 
 use list::{Document, LINES};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use crate::end_to_end::{NOW, ask};
-use crate::hops::recorder::Recorder;
+use crate::recorder::Recorder;
 use discreet_client::{Answer, Client, Error, Outcome, PublishError, Query, Tag, Withdrawal};
 use discreet_protocol::query::VerifiableMapping;
 use discreet_protocol::statement::sign;
@@ -34,11 +34,11 @@ pub(crate) fn withdrawing(person: &Person, tag: Option<&str>, serial: u64) -> Wi
     Withdrawal(sign(&claims, &person.holder))
 }
 
-async fn publish(client: &Client, person: &Person) -> Result<(), Error> {
+pub(crate) async fn publish(client: &Client, person: &Person) -> Result<(), Error> {
     client.publish(statement(person), None).await.unwrap().outcome
 }
 
-async fn withdraw(client: &Client, withdrawal: Withdrawal) -> Result<(), Error> {
+pub(crate) async fn withdraw(client: &Client, withdrawal: Withdrawal) -> Result<(), Error> {
     client.withdraw(withdrawal, None).await.unwrap().outcome
 }
 
@@ -279,31 +279,5 @@ async fn who_asks_for_no_tag_does_not_see_whether_there_are_others() {
     }
     for exchange in recorder.lookups("") {
         assert_eq!((exchange.request.body().len(), exchange.response.body().len()), (4096, 8192));
-    }
-}
-
-#[tokio::test]
-async fn c67_publishing_and_withdrawing_have_the_size_of_a_lookup_whatever_comes_of_them() {
-    let recorder = Recorder::new();
-    let net = Net::builder().front(recorder.front()).start(World::new(1, NOW)).await.unwrap();
-    let client = net.client().build().unwrap();
-    let person = net.world.person(&phone(NUMBER), 0);
-    let many: Vec<_> = (0..8).map(|n| format!("mimi://service-{n}.example/u/{}", "x".repeat(60))).collect();
-    let many: Vec<_> = many.iter().map(String::as_str).collect();
-    let mut large = person.clone().reaches(&many);
-    large.mapping.serial += 1;
-    publish(&client, &person).await.unwrap();
-    publish(&client, &large).await.unwrap();
-    assert!(publish(&client, &person).await.is_err());
-    assert!(withdraw(&client, Withdrawal(b"nonsense".to_vec())).await.is_err());
-    withdraw(&client, withdrawing(&large, None, large.mapping.serial + 1)).await.unwrap();
-    client.lookup(ask(NUMBER)).await.unwrap();
-    for hop in ["relay", "gateway"] {
-        let exchanges = recorder.lookups(hop);
-        assert_eq!(exchanges.len(), 6, "{hop}");
-        for exchange in exchanges {
-            assert_eq!(exchange.request.headers()["content-type"], "message/ohttp-req");
-            assert_eq!((exchange.request.body().len(), exchange.response.body().len()), (4096, 8192));
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! What a client must refuse, and whom it blames: one test per way of being wrong.
+//! What a client must refuse, and whom it blames: one test per way of being wrong. What RFC 9458
+//! says of relays, dates and answers is in `rfc9458::client`.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,10 +9,6 @@
 )]
 
 mod answers;
-mod dates;
 mod directory;
-mod failover;
 pub(crate) mod fakes;
-mod gateway;
 mod policies;
-mod relays;

@@ -1,7 +1,7 @@
 //! Time passes: mappings are replaced and expire, holders change, directories roll back.
 
 use super::{NOW, NUMBER, ask, ask_for, look_up, net_with, publish, services};
-use crate::gateway::wire::Http;
+use crate::wire::Http;
 use discreet_client::{DirectoryError, Error, Fault, FolderStorage, Notice, Outcome};
 use discreet_protocol::SigningKey;
 use discreet_protocol::time::{DAY, Timestamp};

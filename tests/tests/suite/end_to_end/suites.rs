@@ -1,7 +1,7 @@
 //! Every KEM and AEAD, through everything. Clients take X-Wing, the first; the rest must work, too.
 
 use super::{NOW, NUMBER, ask};
-use crate::gateway::wire::{Http, SUITES, lookup, seal};
+use crate::wire::{Http, SUITES, lookup, seal};
 use bytes::Bytes;
 use discreet_client::{Core, Finished, MemoryStorage, Outcome, RelayResponse};
 use discreet_envelope::keys::{Kem, KeyCollection};

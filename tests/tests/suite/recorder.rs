@@ -110,6 +110,24 @@ async fn start(listen: &Listen, hop: Hop) -> Shell {
     Shell::start(config, hop).await.unwrap()
 }
 
+/// Every lookup on both hops had 4096 bytes up and 8192 down, and there were `count` of them.
+pub(crate) fn assert_one_size(recorder: &Recorder, count: usize) {
+    for hop in ["relay", "gateway"] {
+        let lookups = recorder.lookups(hop);
+        assert_eq!(lookups.len(), count, "{hop}");
+        for exchange in lookups {
+            assert_eq!(exchange.response.status(), 200, "{hop}");
+            assert_eq!(
+                (exchange.request.body().len(), exchange.response.body().len()),
+                (4096, 8192),
+                "{hop}"
+            );
+            assert_eq!(exchange.request.headers()["content-length"], "4096");
+            assert_eq!(exchange.response.headers()["content-length"], "8192");
+        }
+    }
+}
+
 /// Names of the fields, sorted.
 pub(crate) fn names(headers: &HeaderMap) -> Vec<&str> {
     let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();

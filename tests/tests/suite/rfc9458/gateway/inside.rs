@@ -1,7 +1,7 @@
 //! What happens once a request is open: always an outer 200 of one size, errors inside.
 
 use super::start;
-use super::wire::{BOTH_VERSIONS, Http, SUITES, binary, lookup, lookup_of, seal};
+use crate::wire::{BOTH_VERSIONS, Http, SUITES, binary, lookup, lookup_of, seal};
 use http::Version;
 
 const PATH: &str = "/v1/identifierQuery/dp.example";

@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use super::*;
 
-const RFC9292: &str = include_str!("../../../../tests/vectors/rfc9292-section-5.json");
-const RFC9458: &str = include_str!("../../../../tests/vectors/rfc9458-appendix-a.json");
+const RFC9292: &str = include_str!("../../../vectors/rfc9292-section-5.json");
+const RFC9458: &str = include_str!("../../../vectors/rfc9458-appendix-a.json");
 
 fn message(index: usize) -> Vec<u8> {
     let vectors: serde_json::Value = serde_json::from_str(RFC9292).unwrap();

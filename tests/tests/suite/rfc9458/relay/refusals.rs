@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::support::{Setup, get, oblivious, say, sealed};
+use crate::relay_alone::{Setup, get, oblivious, say, sealed};
 
 #[tokio::test]
 async fn c22_other_methods_are_405_with_allow() {

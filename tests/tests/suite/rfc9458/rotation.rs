@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use crate::end_to_end::{NOW, ask};
-use crate::gateway::wire::{Http, lookup, seal};
+use crate::wire::{Http, lookup, seal};
 use discreet_client::{Client, Error, GatewayError, Outcome};
 use discreet_envelope::keys::{Aead, Kem};
 use discreet_envelope::message;

@@ -1,6 +1,6 @@
 //! Answers that were damaged on the way, or that the gateway framed wrongly.
 
-use super::fakes::{Provider, Relays, found, response};
+use crate::refusals::fakes::{Provider, Relays, found, response};
 use bytes::Bytes;
 use discreet_client::{DirectoryError, Error, Fault, GatewayError, Outcome};
 use http::{Request, Response};

@@ -1,4 +1,4 @@
-//! What each hop receives: one size up, one size down, and no field more than needed.
+//! What each hop receives: no field more than needed, and nothing twice. Sizes are in `privacy`.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,123 +8,22 @@
 )]
 
 use crate::end_to_end::{NOW, ask};
-use crate::gateway::wire::{Http, SUITES, binary, lookup, lookup_of, seal};
-use discreet_client::{Csi, Outcome, Query, Tag};
+use crate::recorder::{Recorder, names};
+use crate::wire::{Http, SUITES, lookup, seal};
 use http::{Method, Request, Version};
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use recorder::{Recorder, names};
 use std::collections::BTreeSet;
-use tests::world::phone;
 use tests::{Net, World};
-
-pub(crate) mod recorder;
 
 const NUMBER: &str = "+14155550123";
 const ABSENT: &str = "+14155550199";
-const SEVERAL: &str = "+4930123456789";
 
-/// A network with a recorder before each role: one number with one service and a tag, one with many
-/// services by two authorities, and an e-mail address.
+/// A network with a recorder before each role.
 async fn start() -> (Net, Recorder) {
     let world = World::new(1, NOW);
-    let long: Vec<_> = (0..6).map(|n| format!("mimi://service-{n}.example/u/{}", "x".repeat(30))).collect();
-    let long: Vec<_> = long.iter().map(String::as_str).collect();
-    let several = |authority| world.person(&phone(SEVERAL), authority).reaches(&long).line();
-    let tagged = world.person(&phone(NUMBER), 0).tag("work").reaches(&["mimi://work.example"]).line();
-    let email = world.person(&Csi::email("ann@a.example").unwrap(), 0).line();
-    let net_lines = vec![world.line(NUMBER), several(0), several(1), email];
+    let lines = vec![world.line(NUMBER)];
     let recorder = Recorder::new();
-    let net = Net::builder().lines(net_lines).front(recorder.front()).start(world).await.unwrap();
-    let (_, refused) = net.import(&[tagged]).unwrap();
-    assert!(refused.is_empty(), "{refused:?}");
+    let net = Net::builder().lines(lines).front(recorder.front()).start(world).await.unwrap();
     (net, recorder)
-}
-
-/// Every lookup on both hops had 4096 bytes up and 8192 down, and there were `count` of them.
-pub(crate) fn assert_one_size(recorder: &Recorder, count: usize) {
-    for hop in ["relay", "gateway"] {
-        let lookups = recorder.lookups(hop);
-        assert_eq!(lookups.len(), count, "{hop}");
-        for exchange in lookups {
-            assert_eq!(exchange.response.status(), 200, "{hop}");
-            assert_eq!(
-                (exchange.request.body().len(), exchange.response.body().len()),
-                (4096, 8192),
-                "{hop}"
-            );
-            assert_eq!(exchange.request.headers()["content-length"], "4096");
-            assert_eq!(exchange.response.headers()["content-length"], "8192");
-        }
-    }
-}
-
-#[tokio::test]
-async fn c67_every_outcome_has_one_size_on_both_hops() {
-    let (net, recorder) = start().await;
-    let client = net.client().build().unwrap();
-    let tag = |tag: &str| Some(Tag::new(tag).unwrap());
-    let longest = format!("{}@{}.example", "a".repeat(60), "b".repeat(60));
-    let queries = [
-        (ask(NUMBER), Outcome::OneService),
-        (ask(ABSENT), Outcome::NoMapping),
-        (ask(SEVERAL), Outcome::SeveralMappings),
-        (Query { csi: Csi::email("ann@a.example").unwrap(), tag: None }, Outcome::OneService),
-        (Query { csi: Csi::email(&longest).unwrap(), tag: None }, Outcome::NoMapping),
-        (Query { csi: Csi::handle("ann").unwrap(), tag: None }, Outcome::NoMapping),
-        (Query { csi: phone(NUMBER), tag: tag("work") }, Outcome::OneService),
-        (Query { csi: phone(NUMBER), tag: tag("family") }, Outcome::OneService),
-        (Query { csi: phone("+1234567"), tag: tag(&"x".repeat(32)) }, Outcome::NoMapping),
-    ];
-    let count = queries.len();
-    for (query, outcome) in queries {
-        assert_eq!(client.lookup(query).await.unwrap().outcome(), outcome);
-    }
-    assert_one_size(&recorder, count);
-}
-
-#[tokio::test]
-async fn c75_every_suite_and_error_has_one_size_on_both_hops() {
-    let (net, recorder) = start().await;
-    let http = Http::new(&net, Version::HTTP_2);
-    let keys = http.keys().await;
-    let path = "/v1/identifierQuery/dp.example";
-    let messages = [
-        lookup(NUMBER, None),
-        lookup(ABSENT, None),
-        lookup(SEVERAL, Some("work")),
-        // nick(2): unsupported.
-        lookup_of(b"\x05\x02\x03bob\x00".to_vec()),
-        lookup_of(b"nonsense".to_vec()),
-        b"not binary HTTP".to_vec(),
-        binary("POST", "https", "other.example", path, &[], b""),
-        binary("GET", "https", "dp.example", path, &[], b""),
-        binary("POST", "https", "dp.example", "/elsewhere", &[("expect", "100-continue")], b""),
-    ];
-    for (kem, aead) in SUITES {
-        for message in &messages {
-            let (sealed, opener) = seal(&keys, kem, aead, message.clone());
-            let response = http.post(&net.relay_urls()[0], sealed).await;
-            assert!(opener.decapsulate(response.body()).is_ok());
-        }
-    }
-    assert_one_size(&recorder, SUITES.len() * messages.len());
-}
-
-#[test]
-fn c67_any_number_has_one_size_on_both_hops() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (net, recorder) = runtime.block_on(start());
-    let client = net.client().build().unwrap();
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
-    let tried =
-        TestRunner::new(config).run(&("\\+[1-9][0-9]{6,14}", "[a-zA-Z0-9-]{1,32}"), |(number, tag)| {
-            let query = Query { csi: phone(&number), tag: Some(Tag::new(&tag).unwrap()) };
-            prop_assert_eq!(runtime.block_on(client.lookup(query)).unwrap().outcome(), Outcome::NoMapping);
-            Ok(())
-        });
-    tried.unwrap();
-    assert_one_size(&recorder, 24);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Another relay stands in where one cannot be reached, and never once a byte has been sent.
 
-use super::fakes::{Fake, NUMBER, POLICY_TYPE, Provider, client, found, profile};
 use crate::end_to_end::{NOW, ask};
+use crate::refusals::fakes::{Fake, NUMBER, POLICY_TYPE, Provider, client, found, profile};
 use bytes::Bytes;
 use discreet_client::{Client, Error, Outcome, RelayError, VerifiableMapping};
 use discreet_serve::Clock;

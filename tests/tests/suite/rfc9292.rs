@@ -1,14 +1,16 @@
+//! RFC 9292, Binary HTTP: lines 40 to 50 of the conformance list, and what else messages may be.
+//!
 //! Messages here are framed by hand, so that neither our writer nor crate `bhttp` says what is right.
 
-mod conformance;
 mod fields;
+mod messages;
 mod properties;
 mod rejects;
 mod rejects_target;
 mod rejects_writing;
 mod vectors;
 
-use super::*;
+use discreet_envelope::message::*;
 
 type Lines<'a> = &'a [(&'a str, &'a [u8])];
 

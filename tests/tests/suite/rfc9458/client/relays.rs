@@ -1,7 +1,7 @@
 //! Relays, and networks on the way to them, that do not do what relays do.
 
-use super::fakes::{NUMBER, Provider, Relays, client, keyring, profile, response};
 use crate::end_to_end::{NOW, ask};
+use crate::refusals::fakes::{NUMBER, Provider, Relays, client, keyring, profile, response};
 use discreet_client::{Client, Error, Fault, GatewayError, PolicyError, RelayError};
 use discreet_protocol::policy::Policy;
 use discreet_serve::Clock;

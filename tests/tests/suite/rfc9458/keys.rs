@@ -3,9 +3,9 @@
 mod ohttp_traps;
 mod properties;
 
-use super::*;
+use discreet_envelope::keys::*;
 
-const VECTOR: &str = include_str!("../../../tests/vectors/rfc9458-appendix-a.json");
+const VECTOR: &str = include_str!("../../../vectors/rfc9458-appendix-a.json");
 
 const AES: [u8; 4] = [0, 1, 0, 1];
 const CHACHA: [u8; 4] = [0, 1, 0, 3];

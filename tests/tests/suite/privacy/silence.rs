@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 use crate::end_to_end::{NOW, ask};
-use crate::gateway::wire::{Http, SUITES, binary, lookup, lookup_of, seal};
+use crate::wire::{Http, SUITES, binary, lookup, lookup_of, seal};
 use bytes::Bytes;
 use discreet_client::{Answer, Csi, Outcome, Query, Tag, Withdrawal};
 use discreet_protocol::query::VerifiableMapping;

@@ -9,9 +9,9 @@
 )]
 
 use crate::end_to_end::NOW;
-use crate::gateway::wire::{Http, SUITES, binary, lookup_of, seal};
-use crate::hops::assert_one_size;
-use crate::hops::recorder::Recorder;
+use crate::recorder::Recorder;
+use crate::recorder::assert_one_size;
+use crate::wire::{Http, SUITES, binary, lookup_of, seal};
 use discreet_client::{Outcome, Query};
 use discreet_envelope::message;
 use discreet_protocol::identifier::Csi;
