@@ -13,6 +13,8 @@ pub(crate) mod client;
 mod early_data;
 mod gateway;
 mod hops;
+mod key_trouble;
 mod keys;
 mod relay;
 mod rotation;
+mod tls;

@@ -7,8 +7,10 @@ pub(super) struct Line {
     pub(super) number: u8,
     pub(super) document: Document,
     pub(super) what: &'static str,
-    /// Why there is no test, or what the tests do not say; empty if they say it all.
+    /// Why it does not apply, or what the tests do not say; empty if they say it all.
     pub(super) note: &'static str,
+    /// Whether it says anything about us, so that a test shows it.
+    pub(super) applies: bool,
 }
 
 /// Where a line comes from.
@@ -45,15 +47,32 @@ impl Document {
             Self::PostQuantum => "Post-quantum keys",
         }
     }
+
+    /// The folder of the suite that shows its lines. A relay's forwarding and the keys of a collection
+    /// are RFC 9458's, whatever other documents say about them.
+    pub(super) fn folder(self) -> Option<&'static str> {
+        match self {
+            Self::Rfc9458 | Self::Incremental | Self::PostQuantum => Some("rfc9458"),
+            Self::Rfc9292 => Some("rfc9292"),
+            Self::Rfc9540 => Some("rfc9540"),
+            Self::Privacy => Some("privacy"),
+            Self::Chunked => None,
+        }
+    }
 }
 
 const fn line(number: u8, document: Document, what: &'static str) -> Line {
-    Line { number, document, what, note: "" }
+    Line { number, document, what, note: "", applies: true }
 }
 
-/// A line whose tests, if there are any, do not tell all.
+/// A line whose tests do not tell all.
 const fn noted(number: u8, document: Document, what: &'static str, note: &'static str) -> Line {
-    Line { number, document, what, note }
+    Line { number, document, what, note, applies: true }
+}
+
+/// A line about what we do not do.
+const fn not_ours(number: u8, document: Document, what: &'static str, note: &'static str) -> Line {
+    Line { number, document, what, note, applies: false }
 }
 
 const CHUNKED: &str = "waits: a lookup fits one small message (section 7)";
@@ -116,23 +135,23 @@ pub(super) const LINES: &[Line] = &[
         "discovered gateways, redirects",
         "gateways are configured, not discovered; following a redirect is issue 5",
     ),
-    noted(
+    not_ours(
         53,
         Rfc9540,
         "no redirected URI to the relay",
         "does not apply: the client names a gateway by the path of the relay resource only",
     ),
-    noted(54, Rfc9540, "SVCB", "does not apply: no discovery by DNS"),
+    not_ours(54, Rfc9540, "SVCB", "does not apply: no discovery by DNS"),
     line(55, Rfc9540, "key targeting"),
-    noted(56, Chunked, "media types and labels", CHUNKED),
-    noted(57, Chunked, "chunks of 16,384 bytes", CHUNKED),
-    noted(58, Chunked, "no empty chunk but the last", CHUNKED),
-    noted(59, Chunked, "complete with the final chunk only", CHUNKED),
-    noted(60, Chunked, "chunks swapped, dropped, spliced", CHUNKED),
-    noted(61, Chunked, "nonces and bounds", CHUNKED),
-    noted(62, Chunked, "no fall-back to unchunked", CHUNKED),
-    noted(63, Chunked, "no interactivity", CHUNKED),
-    noted(64, Chunked, "vectors of the draft", CHUNKED),
+    not_ours(56, Chunked, "media types and labels", CHUNKED),
+    not_ours(57, Chunked, "chunks of 16,384 bytes", CHUNKED),
+    not_ours(58, Chunked, "no empty chunk but the last", CHUNKED),
+    not_ours(59, Chunked, "complete with the final chunk only", CHUNKED),
+    not_ours(60, Chunked, "chunks swapped, dropped, spliced", CHUNKED),
+    not_ours(61, Chunked, "nonces and bounds", CHUNKED),
+    not_ours(62, Chunked, "no fall-back to unchunked", CHUNKED),
+    not_ours(63, Chunked, "no interactivity", CHUNKED),
+    not_ours(64, Chunked, "vectors of the draft", CHUNKED),
     noted(
         65,
         Incremental,
@@ -141,7 +160,7 @@ pub(super) const LINES: &[Line] = &[
     ),
     line(66, Incremental, "`Incremental`: parameters, dribbling"),
     line(67, Privacy, "one size on each hop, errors too"),
-    noted(68, Privacy, "relay delay", "no delay; issue 7"),
+    not_ours(68, Privacy, "relay delay", "no delay; issue 7"),
     line(69, Privacy, "what a relay adds"),
     line(70, Privacy, "logs and metrics name nobody"),
     line(71, Privacy, "feedback applies to all clients"),
