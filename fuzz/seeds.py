@@ -3,6 +3,7 @@
 
 Run it after either has changed; the result is committed."""
 
+import base64
 import json
 import re
 import shutil
@@ -34,6 +35,10 @@ def vector(content):
     if len(content) < 64:
         return bytes([len(content)]) + content
     return struct.pack(">H", 0x4000 | len(content)) + content
+
+
+def base64url(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def configuration(key_id, kem, key, suites):
@@ -94,6 +99,11 @@ for mode in range(4):
 for key_id, kem, enc in [(1, 0x647A, 1120), (2, 0x0020, 32)]:
     head = struct.pack(">BHHH", key_id, kem, 1, 1)
     seed("encapsulated_request", f"raw-{key_id}", b"\x00" + head + bytes([9]) * (enc + 40))
+    seed("encapsulated_header", f"whole-{key_id}", head + bytes([9]) * (enc + 40))
+    seed("encapsulated_header", f"short-{key_id}", head + bytes([9]) * (enc + 15))
+seed("encapsulated_header", "chacha", struct.pack(">BHHH", 2, 0x0020, 1, 3) + bytes(32 + 16))
+seed("encapsulated_header", "unknown", struct.pack(">BHHH", 77, 0x0020, 1, 1) + bytes(32 + 16))
+seed("encapsulated_header", "mixed", struct.pack(">BHHH", 1, 0x0020, 1, 1) + bytes(32 + 16))
 
 x25519, x_wing = ohttp["key_config"][3:35], bytes([9]) * 1216
 SUITES = [(1, 1), (1, 3)]
@@ -116,3 +126,58 @@ seed("presented_key", "ec2", bytes.fromhex(ec2))
 seed("presented_key", "ec2-hex", ec2.encode())
 jwk = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 seed("presented_key", "jwk", json.dumps(jwk).encode())
+
+# The order of the resources in fuzz_targets/provider_request.rs.
+ticket = base64url(bytes([9]) * 32)
+identifier = "tel:+14155550123"
+asked = [
+    {"identifier": identifier},
+    {"ticket": ticket, "answer": "123456"},
+    {"account": "alice", "identifier": identifier, "proved_at": 1795305600},
+    {"code": "BCDF-GHJK", "account": "alice"},
+]
+for number, value in enumerate(asked):
+    seed("provider_request", f"json-{number}", bytes([number]) + json.dumps(value).encode())
+seed("provider_request", "after", b"\x04after=500")
+seed("provider_request", "array", b"\x00" + json.dumps([identifier]).encode())
+seed("provider_request", "twice", b'\x00{"identifier":"a","identifier":"b"}')
+
+# RFC 8032 section 7.1, test 1.
+ed25519 = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+answers = [
+    {"name": "authority.example", "key": ed25519},
+    {"ticket": ticket, "code": "BCDF-GHJK", "say": "Tell us the code.\u001b[2J"},
+    {"challenge": base64url(bytes(32))},
+    {"credential": base64url(statements["credential"]), "status": base64url(statements["status"])},
+    {"say": "The proof is not there yet."},
+]
+for number, value in enumerate(answers):
+    seed("authority_answer", f"json-{number}", bytes([number]) + json.dumps(value).encode())
+
+profile = (HERE.parent / "client/profile.sample.toml").read_text()
+seed("profile", "sample", profile.encode())
+relay = '[[relays]]\nurl = "http://127.0.0.1:1/dp"\noperator = "{}"\n'
+short = f'domain = "dp.example"\ndirectory_key = "{ed25519}"\n'
+seed("profile", "loopback", (short + relay.format("One") + relay.format("Two").replace(":1/", ":2/")).encode())
+seed("profile", "one-operator", (short + relay.format("One") + relay.format("one")).encode())
+
+published = {"serial": 8, "mapping": base64url(statements["mapping"]), "at": 1795305600, "relay": "one.example"}
+identity = {
+    "version": 1,
+    "identifier": identifier,
+    "secret": "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    "authority": {"url": "https://authority.example", "name": "authority.example", "key": ed25519, "ca": None},
+    "credential": base64url(statements["credential"]),
+    "status": base64url(statements["status"]),
+    "pending": {"ticket": "09" * 32, "code": "BCDF-GHJK", "say": "Tell us the code."},
+    "floor": 7,
+    "tags": {"Default": {"serial": 8, "domains": {"dp.example": {"published": published, "attempts": [published]}}}},
+}
+seed("identity", "whole", json.dumps(identity).encode())
+bare = {name: None if name in ("authority", "credential", "status", "pending") else value for name, value in identity.items()}
+seed("identity", "bare", json.dumps(bare | {"tags": {}}).encode())
+
+seed("signer_output", "signature", b"9d" * 64 + b"\n")
+seed("signer_output", "upper", b"\t" + b"AF" * 64 + b"\r\n")
+seed("signer_output", "short", b"9d" * 63)
+seed("signer_output", "words", b"error: no token in slot 0\n")

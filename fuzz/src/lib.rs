@@ -1,10 +1,22 @@
 //! What several fuzz targets share. The targets are in `fuzz_targets/`, one for each decoder of
-//! bytes from the network; `cargo fuzz run -s none NAME seeds/NAME` runs one.
+//! bytes from the network, from files and from programs that are not ours;
+//! `cargo fuzz run -s none NAME seeds/NAME` runs one.
 //!
 //! A target's property is a panic when it does not hold: that is how libFuzzer is told.
 
+use discreet_gateway::Keyring;
+use discreet_gateway::ratchet::Ratchet;
 use discreet_protocol::SigningKey;
 use discreet_protocol::statement::{Claims, Unverified, open, sign};
+use discreet_protocol::time::Timestamp;
+use discreet_serve::secret::Secret32;
+use std::sync::LazyLock;
+
+/// A gateway's keys. Their ids are in `seeds.py`, too.
+pub static RING: LazyLock<Keyring> = LazyLock::new(|| {
+    let begins = Timestamp::from_unix(1_795_305_600);
+    Keyring::at(&Ratchet::new(Secret32::new([12; 32]), 0, begins, 7), begins).unwrap()
+});
 
 /// Reads `bytes` as a statement of one type. What is read must say the same once it is signed anew,
 /// and nothing but the key that signed it may verify it.
