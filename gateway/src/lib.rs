@@ -96,6 +96,7 @@ struct Parts {
     publisher: policy::Publisher,
     pulling: Option<Task>,
     reloads: Vec<Reload>,
+    metrics: metrics::Metrics,
     registry: Registry,
 }
 
@@ -116,10 +117,8 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keys, target, publisher, pulling, reloads, mut registry } =
+        let Parts { keys, target, publisher, pulling, reloads, metrics, registry } =
             Parts::open(&config, &environment)?;
-        let metrics = metrics::Metrics::default();
-        metrics.register(&mut registry);
         let publisher = Arc::new(publisher);
         let shared = handler::Shared {
             keys: Arc::clone(&keys),
@@ -180,7 +179,9 @@ impl Parts {
         let now = Timestamp::from_unix(environment.clock.now());
         let keys = Arc::new(keys::Keys::open(&config.ohttp_keys, now)?);
         let signer = signer::Signer::new(&config.directory_key)?;
+        let metrics = metrics::Metrics::default();
         let mut registry = Registry::with_prefix("discreet_gateway");
+        metrics.register(&mut registry);
         let (rules, resolver, pulling) = answering(&config.resolver, environment, &mut registry)?;
         let mut reloads = vec![reload_keys(Arc::clone(&keys), environment.clock.clone())];
         if let Answering::Remote(upstream) = &resolver {
@@ -188,14 +189,14 @@ impl Parts {
             reloads.push(Reload::new("the resolver's CA or identity", move || upstream.reload()));
         }
         let target = target::Target { domain: rules.domain.clone(), resolver };
-        let publisher = policy::Publisher::new(rules, signer);
+        let publisher = policy::Publisher::new(rules, signer, metrics.clone());
         let ring = keys.ring(now);
         publisher.refresh(now, &ring)?;
         let bytes = publisher.current(now, &ring).map_or(0, |policy| policy.len());
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keys, target, publisher, pulling, reloads, registry })
+        Ok(Self { keys, target, publisher, pulling, reloads, metrics, registry })
     }
 }
 
@@ -208,16 +209,17 @@ fn reload_keys(keys: Arc<keys::Keys>, clock: Clock) -> Reload {
 async fn keep(keys: Arc<keys::Keys>, publisher: Arc<policy::Publisher>, environment: Environment) {
     loop {
         tokio::time::sleep(KEEP_INTERVAL).await;
-        let (keys, publisher) = (Arc::clone(&keys), Arc::clone(&publisher));
+        let (keys, signing) = (Arc::clone(&keys), Arc::clone(&publisher));
         let now = Timestamp::from_unix(environment.clock.now());
         let kept =
-            tokio::task::spawn_blocking(move || (keys.refresh(now), publisher.refresh(now, &keys.ring(now))));
+            tokio::task::spawn_blocking(move || (keys.refresh(now), signing.refresh(now, &keys.ring(now))));
         let Ok((refreshed, signed)) = kept.await else { continue };
         if let Err(error) = refreshed {
             tracing::error!(%error, "the OHTTP keys stay as they were");
         }
         if let Err(error) = signed {
-            tracing::error!(%error, "the policy stays as it was");
+            let until = publisher.void_from().map_or(0, Timestamp::unix);
+            tracing::error!(%error, until, "the last policy is served until it expires");
             tokio::time::sleep(SIGN_AGAIN).await;
         }
     }

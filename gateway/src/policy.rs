@@ -5,6 +5,7 @@
 //! and a relay's copy tells nothing about who fetched it.
 
 use crate::keyring::Keyring;
+use crate::metrics::{Metrics, Signing};
 use crate::signer::{SignError, Signer};
 use bytes::Bytes;
 use discreet_envelope::padding::{REQUEST_CONTENT, RESPONSE_CONTENT};
@@ -28,6 +29,7 @@ pub(crate) enum PublishError {
 pub(crate) struct Publisher {
     rules: Rules,
     signer: Signer,
+    metrics: Metrics,
     latest: Mutex<Option<Signed>>,
 }
 
@@ -39,8 +41,8 @@ struct Signed {
 }
 
 impl Publisher {
-    pub(crate) fn new(rules: Rules, signer: Signer) -> Self {
-        Self { rules, signer, latest: Mutex::new(None) }
+    pub(crate) fn new(rules: Rules, signer: Signer, metrics: Metrics) -> Self {
+        Self { rules, signer, metrics, latest: Mutex::new(None) }
     }
 
     /// The policy to publish at `now`, with the keys of `ring`. A signer that is a command is not run
@@ -73,10 +75,18 @@ impl Publisher {
         if self.latest().as_ref().is_some_and(is_current) {
             return Ok(());
         }
-        let bytes = Bytes::from(self.signer.sign(&policy)?);
+        let signed = self.signer.sign(&policy);
+        self.metrics.count_signing(signed.as_ref().map_or_else(SignError::outcome, |_| Signing::Signed));
+        let bytes = Bytes::from(signed?);
         let (serial, void_from) = (policy.serial, policy.not_after);
+        self.metrics.policy_expires(void_from);
         *self.latest() = Some(Signed { serial, void_from, keys: policy.keys, bytes });
         Ok(())
+    }
+
+    /// When the policy that is served expires.
+    pub(crate) fn void_from(&self) -> Option<Timestamp> {
+        self.latest().as_ref().map(|signed| signed.void_from)
     }
 
     fn latest(&self) -> MutexGuard<'_, Option<Signed>> {
@@ -121,7 +131,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rules.toml");
         std::fs::write(&path, "domain = \"dp.example\"\noperator = \"Example\"\nedition = 1\n").unwrap();
-        Publisher::new(Rules::load(&path).unwrap(), signer)
+        Publisher::new(Rules::load(&path).unwrap(), signer, Metrics::default())
     }
 
     fn ring(now: Timestamp, fill: u8) -> Keyring {

@@ -1,6 +1,7 @@
 //! The directory key: in a file, or behind a command, so that it can live on another machine.
 
 use crate::config::DirectoryKey;
+use crate::metrics::Signing;
 use discreet_protocol::statement::{Claims, sign_with};
 use discreet_protocol::{SigningKey, VerifyingKey};
 use discreet_serve::secret::{SecretError, read_secret};
@@ -41,6 +42,17 @@ pub enum SignError {
         /// The command.
         command: PathBuf,
     },
+}
+
+impl SignError {
+    pub(crate) fn outcome(&self) -> Signing {
+        match self {
+            Self::Secret(_) => Signing::NoKey,
+            Self::Run { .. } => Signing::NotRun,
+            Self::Refused { .. } => Signing::NoSignature,
+            Self::OtherKey { .. } => Signing::OtherKey,
+        }
+    }
 }
 
 /// A signature as a command prints it: 128 hex digits with white space around them, and nothing else.
