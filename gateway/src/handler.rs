@@ -50,8 +50,7 @@ impl GatewayHandler {
         Self { shared: Arc::new(shared), relays, workers }
     }
 
-    /// Opening is arithmetic, the directory lies on a disk, and a signer may be a command: all of it
-    /// leaves the network's threads.
+    /// Opening is arithmetic and the directory lies on a disk: both leave the network's threads.
     async fn work(&self, work: impl FnOnce(&Shared) -> Response<Bytes> + Send + 'static) -> Response<Bytes> {
         // Never: the semaphore is not closed.
         let Ok(permit) = Arc::clone(&self.workers).acquire_owned().await else { return failed() };
@@ -109,7 +108,7 @@ impl Shared {
         match self.publisher.current(now, &ring) {
             Ok(policy) => document(POLICY_TYPE, policy, now, &ring),
             Err(error) => {
-                self.log.within(|| tracing::error!(%error, "the policy cannot be signed"));
+                self.log.within(|| tracing::error!(%error, "there is no policy to serve"));
                 failed()
             }
         }
