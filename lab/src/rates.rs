@@ -9,7 +9,7 @@ use discreet_protocol::mapping::Mapping;
 use discreet_protocol::statement::{Unverified, sign};
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::{SigningKey, VerifyingKey};
-use discreet_resolver::import::{LineError, Observer, Summary, import};
+use discreet_resolver::import::{LineError, Observer, Source, Summary, import};
 use discreet_resolver::{Config, create};
 use discreet_serve::secret::create_secret;
 use discreet_serve::{Clock, config};
@@ -168,7 +168,7 @@ fn timed_import(world: &World, count: u64, folder: &Path, file: &Path) -> Result
     let mut told = Told { bar: bar(size, "importing"), refused: 0 };
     let start = Instant::now();
     let input = BufReader::new(File::open(file)?);
-    let Summary { added, .. } = import(&directory, &rules, world.now, input, &mut told)?;
+    let Summary { added, .. } = import(Source::Anybody, &directory, &rules, world.now, input, &mut told)?;
     let time = start.elapsed();
     told.bar.finish_and_clear();
     ensure!(

@@ -2,7 +2,7 @@
 //! folder of its own, with a clock that stands still.
 
 use crate::directory::Directory;
-use crate::import::{self, LineError, Observer, Summary};
+use crate::import::{LineError, Observer, Source, Summary, import};
 use crate::record::Signed;
 use crate::store::{Label, Row, Sqlite, Store, StoreError, Table, Write, Written};
 use crate::{Config, Resolver};
@@ -255,18 +255,18 @@ impl Site {
     }
 
     pub(crate) fn import(&self, lines: &[String]) -> (Summary, Vec<LineError>) {
-        let (mut refused, text) = (Refused(Vec::new()), lines.join("\n"));
-        let now = Timestamp::from_unix(self.clock.now());
-        let summary =
-            import::import(self.directory(), &self.resolver.rules, now, text.as_bytes(), &mut refused);
-        (summary.unwrap(), refused.0)
+        self.import_from(Source::Anybody, lines)
     }
 
     pub(crate) fn import_own(&self, lines: &[String]) -> (Summary, Vec<LineError>) {
+        self.import_from(Source::Own, lines)
+    }
+
+    fn import_from(&self, source: Source, lines: &[String]) -> (Summary, Vec<LineError>) {
         let (mut refused, text) = (Refused(Vec::new()), lines.join("\n"));
         let now = Timestamp::from_unix(self.clock.now());
-        let summary =
-            import::import_own(self.directory(), &self.resolver.rules, now, text.as_bytes(), &mut refused);
+        let rules = &self.resolver.rules;
+        let summary = import(source, self.directory(), rules, now, text.as_bytes(), &mut refused);
         (summary.unwrap(), refused.0)
     }
 

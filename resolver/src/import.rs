@@ -124,45 +124,21 @@ struct Checked {
     outcome: Result<Said, LineError>,
 }
 
-/// Imports all lines of `input`, as of `now`. They may come from anybody: what nobody signed, an erasure, is
-/// refused.
+/// Whose word an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It may come from anybody: what nobody signed, an erasure, is refused.
+    Anybody,
+    /// This operator exported it: erasures in it count.
+    Own,
+}
+
+/// Imports all lines of `input`, as of `now`.
 ///
 /// # Errors
 ///
 /// When the input cannot be read or the directory not written. Refused lines are no errors.
 pub fn import(
-    directory: &Directory,
-    rules: &Rules,
-    now: Timestamp,
-    input: impl BufRead + Send,
-    observer: &mut (impl Observer + Send),
-) -> Result<Summary, ImportError> {
-    import_from(Source::Anybody, directory, rules, now, input, observer)
-}
-
-/// As [`import`], of what this operator exported: erasures in it count.
-///
-/// # Errors
-///
-/// As [`import`].
-pub fn import_own(
-    directory: &Directory,
-    rules: &Rules,
-    now: Timestamp,
-    input: impl BufRead + Send,
-    observer: &mut (impl Observer + Send),
-) -> Result<Summary, ImportError> {
-    import_from(Source::Own, directory, rules, now, input, observer)
-}
-
-/// Whose word a file is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Anybody,
-    Own,
-}
-
-fn import_from(
     source: Source,
     directory: &Directory,
     rules: &Rules,

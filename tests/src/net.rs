@@ -9,7 +9,7 @@ use discreet_gateway::{DirectoryKey, Gateway, ResolverConfig, keyfile};
 use discreet_protocol::time::Timestamp;
 use discreet_relay::Relay;
 use discreet_resolver::directory::Directory;
-use discreet_resolver::import::{self, LineError, Observer, Summary};
+use discreet_resolver::import::{LineError, Observer, Source, Summary, import};
 use discreet_resolver::rules::Rules;
 use discreet_serve::log::{LogBuffer, LogConfig, LogLevel};
 use discreet_serve::secret::{Secret32, create_secret};
@@ -302,7 +302,7 @@ fn import_lines(folder: &Path, lines: &[String], now: Timestamp) -> Result<(Summ
     let (rules, directory) = open_directory(folder)?;
     let text = lines.join("\n");
     let mut refused = Refused::default();
-    let summary = import::import(&directory, &rules, now, text.as_bytes(), &mut refused)?;
+    let summary = import(Source::Anybody, &directory, &rules, now, text.as_bytes(), &mut refused)?;
     Ok((summary, refused.0))
 }
 

@@ -4,7 +4,7 @@ use super::output::{bar, style};
 use super::{Failure, REFUSED, failed, now, usage};
 use anyhow::Context;
 use discreet_resolver::directory::Directory;
-use discreet_resolver::import::{self, LineError, Observer, Summary};
+use discreet_resolver::import::{LineError, Observer, Source, Summary, import};
 use discreet_resolver::rules::Rules;
 use indicatif::ProgressBar;
 use std::fs::File;
@@ -28,8 +28,8 @@ pub(super) fn run(
         (Box::new(input), size)
     };
     let mut observer = Progress { bar: bytes_bar(size), start: Instant::now() };
-    let import = if own_export { import::import_own } else { import::import };
-    let summary = import(directory, rules, now(), BufReader::new(input), &mut observer);
+    let source = if own_export { Source::Own } else { Source::Anybody };
+    let summary = import(source, directory, rules, now(), BufReader::new(input), &mut observer);
     observer.bar.finish_and_clear();
     let Summary { added, replaced, withdrawn, unchanged, refused } = summary.map_err(failed)?;
     println!(

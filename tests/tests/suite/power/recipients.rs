@@ -13,7 +13,7 @@ use discreet_client::{Client, Withdrawal};
 use discreet_protocol::query::VerifiableMapping;
 use discreet_resolver::directory::{Directory, DirectoryError};
 use discreet_resolver::export::withdrawal_line;
-use discreet_resolver::import::{LineError, Observer, import};
+use discreet_resolver::import::{LineError, Observer, Source, import};
 use discreet_resolver::rules::Rules;
 use std::collections::BTreeSet;
 use std::fs;
@@ -194,6 +194,7 @@ fn all_refused(rules: &Rules, directory: &Directory, lines: impl Iterator<Item =
         }
     }
     let lines: Vec<_> = lines.collect();
-    let done = import(directory, rules, now(), lines.join("\n").as_bytes(), &mut Silent).unwrap();
+    let text = lines.join("\n");
+    let done = import(Source::Anybody, directory, rules, now(), text.as_bytes(), &mut Silent).unwrap();
     done.refused == lines.len() as u64
 }
