@@ -7,6 +7,7 @@
 mod certificates;
 mod net;
 pub mod world;
+pub mod writers;
 
 pub use certificates::Certificates;
 pub use net::{Net, NetBuilder};

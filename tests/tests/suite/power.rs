@@ -11,16 +11,16 @@ use crate::commands::process::{command, finish};
 use crate::commands::system::Site;
 use discreet_resolver::directory::Directory;
 use discreet_resolver::rules::Rules;
-use discreet_resolver::store::{Row, Sqlite, Store, Table, Write, Written};
+use discreet_resolver::store::{Sqlite, Store, Table};
 use discreet_resolver::{OpenError, export, open};
 use discreet_serve::config;
 use disk::{Chance, Disk, Operation};
 use shim::Recorder;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use tests::writers::{WRITERS, pair};
 
 pub(crate) mod disk;
 mod recipients;
@@ -97,19 +97,6 @@ fn lines_of(directory: &Directory) -> BTreeSet<String> {
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Writers at work in [`the_writers`].
-const WRITERS: u8 = 8;
-
-/// Two rows that belong together: they are written in one batch, and hold the same.
-fn pair(writer: u8, number: u8) -> [Write; 2] {
-    [1, 2].map(|half| {
-        let mut label = [number.wrapping_mul(157); 32];
-        label[..3].copy_from_slice(&[number.wrapping_mul(89), writer, half]);
-        let row = Row { version: u64::from(number) + 1, sealed: vec![writer ^ number; 8192] };
-        Write { table: Table::Records, label, replaces: None, row: Some(row) }
-    })
-}
-
 #[test]
 fn concurrent_writes_survive_a_power_cut_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
@@ -179,42 +166,10 @@ fn the_store_counts_each_synchronisation() {
     }
 }
 
-/// Has this program, as a process of its own, run [`the_writers`]; returns what they counted.
+/// Has the writers run as a process of their own; returns what they counted.
 fn run_writers(recorder: &Recorder, folder: &Path, pairs: u8) -> String {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "power::the_writers", "--ignored"]);
-    command.env("POWER_WRITERS", folder).env("POWER_PAIRS", pairs.to_string());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_writers"));
+    command.arg(folder).arg(pairs.to_string());
     finish(recorder.record(&mut command)).succeeded();
     fs::read_to_string(folder.join("counted")).unwrap()
-}
-
-#[test]
-#[ignore = "a part of the tests above, run by them as a process"]
-fn the_writers() {
-    let (Ok(folder), Ok(pairs)) = (std::env::var("POWER_WRITERS"), std::env::var("POWER_PAIRS")) else {
-        return;
-    };
-    let (folder, pairs) = (Path::new(&folder), pairs.parse::<u8>().unwrap());
-    let store = Sqlite::open(&folder.join("directory.db")).unwrap();
-    let round = usize::from(folder.join("end-0").exists());
-    fs::write(folder.join(format!("begin-{round}")), "").unwrap();
-    std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
-            let store = &store;
-            scope.spawn(move || {
-                let file = folder.join("acknowledged");
-                let mut marks = fs::File::options().create(true).append(true).open(file).unwrap();
-                for number in 0..pairs {
-                    let mut writes = pair(writer, number);
-                    if round > 0 {
-                        writes = writes.map(|it| Write { label: it.label.map(|byte| !byte), ..it });
-                    }
-                    assert_eq!(store.write(&writes).unwrap(), [Written::Applied; 2]);
-                    marks.write_all(&[writer, number]).unwrap();
-                }
-            });
-        }
-    });
-    fs::write(folder.join(format!("end-{round}")), "").unwrap();
-    fs::write(folder.join("counted"), store.syncs().to_string()).unwrap();
 }
