@@ -4,6 +4,7 @@
 use crate::{Certificates, World, world};
 use anyhow::{Context, Result};
 use discreet_client::{Client, ClientBuilder, Profile};
+use discreet_gateway::config::PublicKey;
 use discreet_gateway::ratchet::Ratchet;
 use discreet_gateway::{DirectoryKey, Gateway, ResolverConfig, keyfile};
 use discreet_protocol::time::Timestamp;
@@ -48,6 +49,7 @@ pub struct NetBuilder {
     clock: Option<Clock>,
     relay_address: Option<fn(usize) -> IpAddr>,
     gateway_address: IpAddr,
+    signer: Option<Vec<String>>,
     front: Option<Front>,
 }
 
@@ -70,6 +72,7 @@ impl Net {
             clock: None,
             relay_address: None,
             gateway_address: LOOPBACK,
+            signer: None,
             front: None,
         }
     }
@@ -178,6 +181,12 @@ impl NetBuilder {
         self
     }
 
+    /// A command that signs the policy with the world's directory key.
+    pub fn signer(mut self, command: Vec<String>) -> Self {
+        self.signer = Some(command);
+        self
+    }
+
     /// Puts something in front of every role, such as a recorder. It is called with the role's
     /// name, its address, and the files of its certificate and key, and returns where the others
     /// shall connect.
@@ -206,7 +215,11 @@ impl NetBuilder {
         let certificates = Certificates::new(&folder)?;
         let (certificate, key) =
             certificates.server("gateway", &[&self.gateway_address.to_string(), "localhost"])?;
-        let config = gateway_config(&folder, self.listen(self.gateway_address, &certificate, &key));
+        let mut config = gateway_config(&folder, self.listen(self.gateway_address, &certificate, &key));
+        if let Some(command) = self.signer.clone() {
+            let public_key = PublicKey(world.directory_key.verifying_key());
+            config.directory_key = DirectoryKey::Signer { command, public_key };
+        }
         let gateway = Gateway::bind_in(config, environment()).await?;
         let gateway_addr = self.fronted("gateway", gateway.addr(), &certificate, &key);
 

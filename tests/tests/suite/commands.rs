@@ -8,3 +8,4 @@ mod keys;
 mod lookups;
 mod operation;
 mod recipients;
+mod signer;

@@ -174,7 +174,10 @@ fn spoken(child: &mut Child) -> (JoinHandle<Vec<String>>, mpsc::Receiver<String>
 /// A server as a child process. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
+    /// The admin listener, if there is one.
+    pub(crate) admin: Option<SocketAddr>,
     child: Child,
+    lines: mpsc::Receiver<String>,
     log: Option<JoinHandle<Vec<String>>>,
 }
 
@@ -196,17 +199,29 @@ impl Server {
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let (log, listening) = spoken(&mut child);
+        let (log, lines) = spoken(&mut child);
         let deadline = std::time::Instant::now() + PATIENCE;
-        let addr = loop {
-            let line = listening.recv_timeout(deadline - std::time::Instant::now());
+        let (addr, admin) = loop {
+            let line = lines.recv_timeout(deadline - std::time::Instant::now());
             let line = line.unwrap_or_else(|_| panic!("{command:?} ended, or does not listen"));
-            let address = line.split_whitespace().find_map(|word| word.strip_prefix("address="));
-            if let Some(address) = address {
-                break address.parse().unwrap();
+            let value = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+            if let Some(address) = value("address=") {
+                let admin = value("admin=Some(").and_then(|admin| admin.strip_suffix(')'));
+                break (address.parse().unwrap(), admin.map(|admin| admin.parse().unwrap()));
             }
         };
-        Self { addr, child, log: Some(log) }
+        Self { addr, admin, child, lines, log: Some(log) }
+    }
+
+    /// The next line it logs that `is_it` takes; waits for it.
+    #[track_caller]
+    pub(crate) fn logged(&self, is_it: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("the server goes on logging");
+            if is_it(&line) {
+                return line;
+            }
+        }
     }
 
     /// Sends SIGTERM.
