@@ -15,7 +15,6 @@ use discreet_serve::{
     ShellConfig, Upstream, UpstreamConfig, log::LogBuffer,
 };
 use http::{Method, Request, Response};
-use prometheus_client::registry::Registry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -106,7 +105,7 @@ impl Setup {
             limits: &Limits::default(),
             max_request_bytes: 65_536,
             log: &log,
-            registry: Registry::default(),
+            registry: Default::default(),
             background: Vec::new(),
             reloads: Vec::new(),
             inherited: &Inherited::default(),
