@@ -47,11 +47,10 @@ pub(crate) async fn run(command: &Command) -> Result<()> {
         Command::Slow(options) => (slow::run(options).await?, options.json),
         Command::Restarts(options) => (restarts::run(options).await?, options.json),
     };
-    let Report { table, mut figures, missed } = report;
+    let Report { table, figures, missed } = report;
     if json {
-        figures["machine"] = machine.json();
-        figures["missed"] = missed.as_slice().into();
-        println!("{figures}");
+        let machine = machine.json();
+        println!("{}", serde_json::json!({ "machine": machine, "figures": figures, "missed": missed }));
     } else {
         println!("{machine}\n\n{}", table.join("\n"));
     }

@@ -34,7 +34,7 @@ impl Asker {
 
     /// One lookup through the first relay; fails unless the answer is the right one.
     pub(crate) async fn ask(&self, link: &mut Link) -> Result<()> {
-        let (query, expected) = self.people.next();
+        let (query, expected) = self.people.next()?;
         let Prepared { url, content_type, body, pending } =
             self.core.prepare_avoiding(query, Some(&self.other), now())?;
         let response = link.post(&url, content_type, body).await?;

@@ -22,21 +22,17 @@ impl People {
         let count = usize::try_from(mappings)?;
         let mut present = generate::numbers(SEED, count + count.div_ceil(ABSENT));
         let absent = present.split_off(count.min(present.len()));
-        absent.first().and(present.first()).context("no numbers to ask for")?;
         Ok(Self { present, absent, turn: AtomicUsize::new(0) })
     }
 
     /// The next one, and the outcome it must have.
-    pub(crate) fn next(&self) -> (Query, Outcome) {
+    pub(crate) fn next(&self) -> Result<(Query, Outcome)> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let ask = |of: &[Csi], at: usize| (Query { csi: of[at].clone(), tag: None }, at);
-        // Never out of bounds: neither list is empty.
-        if turn % ABSENT == 0 {
-            let (query, _) = ask(&self.absent, turn / ABSENT % self.absent.len());
-            return (query, Outcome::NoMapping);
-        }
-        let (query, at) = ask(&self.present, turn % self.present.len());
-        (query, outcome(at))
+        let missing = turn.is_multiple_of(ABSENT);
+        let (of, turn) = if missing { (&self.absent, turn / ABSENT) } else { (&self.present, turn) };
+        let at = turn.checked_rem(of.len()).context("there is nobody to ask for")?;
+        let csi = of.get(at).context("there is nobody to ask for")?.clone();
+        Ok((Query { csi, tag: None }, if missing { Outcome::NoMapping } else { outcome(at) }))
     }
 }
 
@@ -56,7 +52,7 @@ mod tests {
     #[test]
     fn present_and_absent_numbers_take_turns() {
         let people = People::new(40).unwrap();
-        let outcomes: Vec<_> = (0..40).map(|_| people.next().1).collect();
+        let outcomes: Vec<_> = (0..40).map(|_| people.next().unwrap().1).collect();
         let count = |outcome| outcomes.iter().filter(|it| **it == outcome).count();
         assert_eq!(count(Outcome::NoMapping), 4);
         assert!(count(Outcome::OneService) > 20 && count(Outcome::SeveralServices) > 3);

@@ -208,10 +208,11 @@ impl Address {
 fn read(stderr: impl BufRead, found: &watch::Sender<Option<Address>>, complaints: &Mutex<Vec<String>>) {
     for line in stderr.lines().map_while(Result::ok) {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-        let message = event["message"].as_str();
-        if event["level"] == "INFO" {
+        let text = |name| event.get(name).and_then(serde_json::Value::as_str);
+        let message = text("message");
+        if text("level") == Some("INFO") {
             if message == Some("listening") {
-                let address = event["address"].as_str().and_then(|text| text.parse().ok());
+                let address = text("address").and_then(|text| text.parse().ok());
                 found.send_replace(Some(address.map_or(Address::Other, Address::Tcp)));
             }
             continue;

@@ -242,7 +242,7 @@ impl Loop {
     }
 
     async fn look_up(&self, client: Option<&Client>) -> Result<()> {
-        let (query, expected) = self.people.next();
+        let (query, expected) = self.people.next()?;
         let answer = match client {
             Some(client) => client.lookup(query).await,
             None => self.client()?.lookup(query).await,

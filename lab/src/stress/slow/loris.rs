@@ -37,6 +37,14 @@ const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// SETTINGS_INITIAL_WINDOW_SIZE = 0: no byte of an answer may be sent.
 const NO_WINDOW: [u8; 15] = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
 
+/// RFC 9113 §4.1: the kinds of frames, and their flags.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const END_HEADERS: u8 = 4;
+const END_STREAM: u8 = 1;
+/// Half of what a body announces, in bytes.
+const HALF: usize = 2048;
+
 /// The ways of being slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -144,9 +152,11 @@ impl Shared {
                 }
                 Opened::Plain(socket)
             }
-            Kind::SlowHead => Opened::Secure(self.connector.secure(self.to, from, "http/1.1").await?),
+            Kind::SlowHead => {
+                Opened::Secure(Box::new(self.connector.secure(self.to, from, "http/1.1").await?))
+            }
             Kind::PrefaceOnly | Kind::HalfBody | Kind::Unread => {
-                Opened::Secure(self.connector.secure(self.to, from, "h2").await?)
+                Opened::Secure(Box::new(self.connector.secure(self.to, from, "h2").await?))
             }
         };
         drop(turn);
@@ -157,7 +167,7 @@ impl Shared {
         }
         match opened {
             Opened::Plain(socket) => until_ended(socket).await,
-            Opened::Secure(stream) => self.be_slow(kind, stream).await,
+            Opened::Secure(stream) => self.be_slow(kind, *stream).await,
         }
     }
 
@@ -193,7 +203,7 @@ impl Shared {
 
 enum Opened {
     Plain(TcpStream),
-    Secure(TlsStream<TcpStream>),
+    Secure(Box<TlsStream<TcpStream>>),
 }
 
 /// Reads until there is no more, and says nothing.
@@ -248,10 +258,8 @@ async fn half_body(writer: &mut (impl AsyncWrite + Unpin), stream: u32, host: &s
     ] {
         literal(&mut block, name, value);
     }
-    const HALF: usize = 2048;
-    const END_HEADERS: u8 = 4;
-    let mut bytes = frame(1, END_HEADERS, stream, &block);
-    bytes.extend(frame(0, 0, stream, &[0; HALF]));
+    let mut bytes = frame(HEADERS, END_HEADERS, stream, &block);
+    bytes.extend(frame(DATA, 0, stream, &[0; HALF]));
     writer.write_all(&bytes).await?;
     Ok(writer.flush().await?)
 }
@@ -261,8 +269,7 @@ fn policy_request(stream: u32, host: &str) -> Vec<u8> {
     let mut block = vec![0x82, 0x87];
     literal(&mut block, &[0x04], "/dp/policy");
     literal(&mut block, &[0x01], host);
-    const END_STREAM_AND_HEADERS: u8 = 5;
-    frame(1, END_STREAM_AND_HEADERS, stream, &block)
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
 }
 
 /// Never longer than 126 bytes: one byte tells the length.
