@@ -55,7 +55,7 @@ pub(crate) fn agree(
     } else {
         ((&one, first), (&other, second))
     };
-    trust::check_policy(storage, latest, &its_copy.relay.host())?;
+    trust::check_policy(storage, &profile.directory_key, latest, &its_copy.relay.host())?;
     let (keys, others) = (collection(its_copy, latest)?, collection(older_copy, older)?);
     let common = |key: &&_| others.configs().contains(key);
     if !keys.configs().is_empty() && !keys.configs().iter().any(|key| common(&key)) {

@@ -4,6 +4,7 @@
 use crate::answer::Notice;
 use crate::error::{DirectoryError, Error, PolicyError};
 use crate::storage::{Storage, StorageError};
+use discreet_protocol::VerifyingKey;
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::Policy;
 use discreet_protocol::verify::Verified;
@@ -11,9 +12,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Refuses a policy with a lower serial than the highest seen, and remembers the highest.
-pub(crate) fn check_policy(storage: &dyn Storage, policy: &Policy, relay: &str) -> Result<(), Error> {
-    let key = format!("policy.{}", policy.domain);
+/// Refuses a policy with a lower serial than the highest seen under the same directory key, and remembers
+/// the highest. A new key begins anew: who has stolen the old one may have signed the highest serial there
+/// is, and must not so shut out the key that takes its place.
+pub(crate) fn check_policy(
+    storage: &dyn Storage,
+    directory_key: &VerifyingKey,
+    policy: &Policy,
+    relay: &str,
+) -> Result<(), Error> {
+    let provider = Sha256::new()
+        .chain_update(policy.domain.as_str())
+        .chain_update([0])
+        .chain_update(directory_key.to_bytes())
+        .finalize();
+    let key = format!("policy.{}", hex::encode(provider));
     let seen: Option<u64> = load(storage, &key)?;
     match seen {
         Some(highest) if policy.serial < highest => {

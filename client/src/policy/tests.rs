@@ -10,8 +10,8 @@ use discreet_protocol::statement::sign;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-fn profile() -> Profile {
-    let key = hex::encode(SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes());
+fn profile(key: &SigningKey) -> Profile {
+    let key = hex::encode(key.verifying_key().to_bytes());
     let relays: String = ["a", "b"]
         .iter()
         .map(|name| format!("[[relays]]\nurl = \"https://{name}.example/dp\"\noperator = \"{name} Ltd\"\n"))
@@ -41,9 +41,17 @@ fn policy(serial: u64, keys: Vec<u8>) -> Policy {
 }
 
 fn agree_on(storage: &MemoryStorage, one: &Policy, other: &Policy) -> Result<Session, Error> {
-    let profile = profile();
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let (one, other) = (sign(one, &key), sign(other, &key));
+    agree_under(&SigningKey::from_bytes(&[7; 32]), storage, one, other)
+}
+
+fn agree_under(
+    key: &SigningKey,
+    storage: &MemoryStorage,
+    one: &Policy,
+    other: &Policy,
+) -> Result<Session, Error> {
+    let profile = profile(key);
+    let (one, other) = (sign(one, key), sign(other, key));
     let copies =
         [Copy { relay: &profile.relays[0], bytes: &one }, Copy { relay: &profile.relays[1], bytes: &other }];
     agree(&profile, &copies, storage, NOW)
@@ -80,6 +88,16 @@ fn rejects_policies_that_both_are_older_than_one_seen() {
     agree_on(&storage, &old, &new).unwrap();
     let refused = agree_on(&storage, &old, &old);
     assert!(matches!(refused, Err(Error::Policy { error: PolicyError::Rollback, .. })));
+}
+
+#[test]
+fn the_highest_serial_of_a_stolen_directory_key_does_not_shut_out_the_next_key() {
+    let storage = fresh();
+    let (highest, first) = (policy(u64::MAX, keys(&[1])), policy(1, keys(&[1])));
+    agree_on(&storage, &highest, &highest).unwrap();
+    let next = SigningKey::from_bytes(&[8; 32]);
+    assert_eq!(agree_under(&next, &storage, &first, &first).unwrap().policy.serial, 1);
+    assert!(agree_on(&storage, &first, &first).is_err());
 }
 
 #[test]
