@@ -20,6 +20,7 @@ use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::{SigningKey, VerifyingKey};
 use discreet_serve::Clock;
 use discreet_serve::secret::{SecretError, read_secret};
+use std::path::Path;
 use std::sync::Arc;
 
 mod challenge;
@@ -121,6 +122,15 @@ impl Authority {
     /// What its statements are checked with.
     pub fn key(&self) -> VerifyingKey {
         self.key.verifying_key()
+    }
+
+    /// Copies the database as it is now to `file`, which must not exist.
+    ///
+    /// # Errors
+    ///
+    /// When it does, or one of the two cannot be used; nothing is left of `file` then.
+    pub fn back_up(&self, file: &Path) -> Result<(), DatabaseError> {
+        self.database.copy_into(file)
     }
 
     /// A fresh challenge for a request.

@@ -79,6 +79,14 @@ pub(crate) enum Action {
         #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..=730))]
         days: u16,
     },
+    /// Copy the database as it is now, also while the service runs
+    ///
+    /// The copy names the users in clear. Restored, it takes the database's place while the service is
+    /// stopped; what was revoked since is to be revoked again.
+    Backup {
+        /// The copy; it must not exist, and is made readable by you alone
+        file: PathBuf,
+    },
     /// Sign the statuses that are older than 20 hours anew, as the service does by itself
     SignStatuses {
         /// All of them, whatever their age
@@ -132,6 +140,7 @@ pub(crate) fn run(config: &Config, action: Action) -> Result<(), Failure> {
             let word = service.endorse(MimiUri::new(&text(uri)?)?, holder, now, days)?;
             writeln!(out, "{}", URL_SAFE_NO_PAD.encode(word))?;
         }
+        Action::Backup { file } => open(config)?.back_up(&file)?,
         Action::SignStatuses { all } => sign(&open(config)?, all, &mut out)?,
     }
     Ok(())

@@ -75,6 +75,20 @@ pub enum DatabaseError {
         /// The file.
         path: PathBuf,
     },
+    /// A copy would overwrite something.
+    #[error("{} exists already and is not overwritten", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A copy cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// It cannot be used for another reason.
     #[error("cannot use the database {}: {reason}", path.display())]
     Unusable {
@@ -136,6 +150,33 @@ impl Database {
         // A thread that panicked while holding the lock left no half-done change: SQLite rolls it back.
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         read(&connection).map_err(|reason| failure(&self.path, reason))
+    }
+
+    /// Copies everything as it is now to `file`, durably. Others read and write meanwhile.
+    pub(crate) fn copy_into(&self, file: &Path) -> Result<(), DatabaseError> {
+        let failed = |source| DatabaseError::Copy { path: file.to_owned(), source };
+        let mut partial = file.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        // A leftover of an interrupted copy may have another mode.
+        let _ = std::fs::remove_file(&partial);
+        let copied = create_private(&partial).map_err(failed).and_then(|()| {
+            self.read(|connection| {
+                let name = partial.to_str().ok_or(rusqlite::Error::InvalidPath(partial.clone()))?;
+                connection.execute("VACUUM INTO ?1", [name]).map(drop)
+            })?;
+            std::fs::File::open(&partial).and_then(|copy| copy.sync_all()).map_err(failed)?;
+            // Unlike a rename, a link takes nobody's place.
+            std::fs::hard_link(&partial, file).map_err(|source| match source.kind() {
+                std::io::ErrorKind::AlreadyExists => DatabaseError::Exists { path: file.to_owned() },
+                _ => failed(source),
+            })
+        });
+        let _ = std::fs::remove_file(&partial);
+        copied?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = std::fs::File::open(folder.unwrap_or(Path::new(".")));
+        folder.and_then(|folder| folder.sync_all()).map_err(failed)
     }
 
     /// Changes, all or nothing, durable on return. An `Err` inside the `Ok` changes nothing, too.
@@ -262,6 +303,33 @@ mod tests {
             connection.query_row("SELECT last FROM feed", [], |row| row.get::<_, i64>(0))
         };
         assert_eq!(database.read(last).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_copy_holds_what_is_there_and_overwrites_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let change = |connection: &Transaction<'_>| {
+            connection.execute("UPDATE feed SET last = 9", []).map(Ok::<_, ()>)
+        };
+        database.write(change).unwrap().unwrap();
+        let copy = folder.path().join("copy.db");
+        database.copy_into(&copy).unwrap();
+        let last = |connection: &Connection| {
+            connection.query_row("SELECT last FROM feed", [], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(Database::open(&copy).unwrap().read(last).unwrap(), 9);
+        assert!(matches!(database.copy_into(&copy), Err(DatabaseError::Exists { .. })));
+        let missing = folder.path().join("no/such/folder/copy.db");
+        assert!(matches!(database.copy_into(&missing), Err(DatabaseError::Copy { .. })));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(left.into_iter().all(|name| !name.to_str().unwrap().contains("partial")));
     }
 
     #[test]
