@@ -1,6 +1,7 @@
 //! A whole network in one process: relays, one gateway with its directory, real TLS, real SQLite,
 //! ports that the system chose. Dropping it stops everything.
 
+use crate::leaks::Searched;
 use crate::{Certificates, World, world};
 use anyhow::{Context, Result};
 use discreet_client::{Client, ClientBuilder, Profile};
@@ -12,7 +13,7 @@ use discreet_relay::Relay;
 use discreet_resolver::directory::Directory;
 use discreet_resolver::import::{LineError, Observer, Source, Summary, import};
 use discreet_resolver::rules::Rules;
-use discreet_serve::log::{LogBuffer, LogConfig, LogLevel};
+use discreet_serve::log::{LogConfig, LogLevel};
 use discreet_serve::secret::{Secret32, create_secret};
 use discreet_serve::{Admin, Clock, Environment, Limits, Listen, UpstreamConfig};
 use std::fs;
@@ -34,8 +35,9 @@ pub struct Net {
     pub gateway: Option<Gateway>,
     /// The relays, in the profile's order.
     pub relays: Vec<Relay>,
-    /// What the roles logged, at the most verbose level.
-    pub log: LogBuffer,
+    /// What the roles logged, at the most verbose level. When the network goes, it is searched for what
+    /// none of them may write down.
+    pub log: Searched,
     files: Files,
     // The folder goes last, when nobody uses it any more.
     _temporary: Option<TempDir>,
@@ -206,7 +208,7 @@ impl NetBuilder {
             self.folder.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
         let folder = folder.context("no folder")?;
         let clock = self.clock.clone().unwrap_or_else(|| Clock::manual(world.now.unix()));
-        let log = LogBuffer::default();
+        let log = Searched::default();
         let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
         let environment = || Environment::new(log.log(&level), clock.clone());
 

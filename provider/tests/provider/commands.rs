@@ -61,7 +61,7 @@ async fn the_operator_works_on_the_files_while_the_service_runs() {
     let setup = crate::support::Setup {
         client: crate::support::upstream(provider.addr()),
         clock: environment.clock,
-        log: discreet_serve::log::LogBuffer::default(),
+        log: crate::leaks::Searched::default(),
         provider,
         files,
     };

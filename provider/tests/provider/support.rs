@@ -1,5 +1,6 @@
 //! A provider in this process, people with keys, and what a test needs around them.
 
+use crate::leaks::Searched;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::{SigningKey, VerifyingKey};
 use discreet_provider::authority::prove::{Operator, Prove};
 use discreet_provider::{Config, Provider, init};
-use discreet_serve::log::{LogBuffer, LogLevel};
+use discreet_serve::log::LogLevel;
 use discreet_serve::{Clock, Environment, LogConfig, Upstream, UpstreamConfig};
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -80,7 +81,8 @@ pub(crate) struct Setup {
     pub(crate) provider: Provider,
     pub(crate) client: Upstream,
     pub(crate) clock: Clock,
-    pub(crate) log: LogBuffer,
+    /// What the provider logged; searched when it is dropped.
+    pub(crate) log: Searched,
 }
 
 impl Setup {
@@ -89,7 +91,7 @@ impl Setup {
     }
 
     pub(crate) async fn start(files: Files, prover: Arc<dyn Prove>) -> Self {
-        let (clock, log) = (Clock::manual(NOW), LogBuffer::default());
+        let (clock, log) = (Clock::manual(NOW), Searched::default());
         let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
         let environment = Environment::new(log.log(&level), clock.clone());
         let provider = Provider::bind_with(files.config(), environment, prover).await.unwrap();

@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use discreet_serve::{Clock, log::LogBuffer};
+use crate::leaks::Searched;
+use discreet_serve::Clock;
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +22,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: message/ohttp-res\r\nco
 #[tokio::test]
 async fn c20_clients_share_the_connections_to_the_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (clock, log) = (Clock::manual(0), LogBuffer::default());
+    let (clock, log) = (Clock::manual(0), Searched::default());
     let relay = relay(listener.local_addr().unwrap(), &clock, &log).await;
     let accepted = Arc::new(AtomicUsize::new(0));
     let mut gateway = JoinSet::new();
@@ -54,7 +55,7 @@ async fn answer_forever(mut socket: TcpStream) {
 #[tokio::test]
 async fn a_client_that_goes_away_does_not_end_the_exchange() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (clock, log) = (Clock::manual(0), LogBuffer::default());
+    let (clock, log) = (Clock::manual(0), Searched::default());
     let relay = relay(listener.local_addr().unwrap(), &clock, &log).await;
     let mut client = TcpStream::connect(relay.addr()).await.unwrap();
     let request = "POST /dp HTTP/1.1\r\nhost: relay.example\r\n\
@@ -108,7 +109,7 @@ async fn a_gateway_that_does_not_answer_is_504() {
 #[tokio::test]
 async fn c33_nothing_is_sent_twice_when_a_connection_dies() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (clock, log) = (Clock::manual(0), LogBuffer::default());
+    let (clock, log) = (Clock::manual(0), Searched::default());
     let relay = relay(listener.local_addr().unwrap(), &clock, &log).await;
     let received = Arc::new(AtomicUsize::new(0));
     let mut gateway = JoinSet::new();

@@ -3,6 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
+// The harness's own, by its path: this crate may not depend on `tests`.
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the other parts are for others"
+)]
+#[path = "../../../tests/src/leaks.rs"]
+mod leaks;
+
 mod connections;
 mod documents;
 mod pauses;

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use crate::leaks::Searched;
 use bytes::Bytes;
 use discreet_relay::{Config, Relay};
 use discreet_serve::{
@@ -92,7 +93,8 @@ pub(crate) struct Setup {
     pub(crate) gateway_shell: Option<Shell>,
     pub(crate) client: Upstream,
     pub(crate) clock: Clock,
-    pub(crate) log: LogBuffer,
+    /// What the relay logged; searched when it is dropped.
+    pub(crate) log: Searched,
 }
 
 impl Setup {
@@ -111,7 +113,7 @@ impl Setup {
             inherited: &Inherited::default(),
         };
         let shell = Shell::start(config, gateway.clone()).await.unwrap();
-        let (clock, log) = (Clock::manual(1_700_000_000), LogBuffer::default());
+        let (clock, log) = (Clock::manual(1_700_000_000), Searched::default());
         let relay = relay(shell.addr(), &clock, &log).await;
         let client = upstream(relay.addr());
         Self { relay, gateway, gateway_shell: Some(shell), client, clock, log }
