@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use machine::Machine;
+use std::collections::BTreeMap;
 
 mod asker;
 mod idle;
@@ -72,6 +73,9 @@ fn tenths(value: f64) -> serde_json::Value {
 
 /// What went wrong, and how often, as lines below a table.
 fn failures<'a>(sums: impl IntoIterator<Item = &'a tally::Sum>) -> Vec<String> {
-    let all = sums.into_iter().flat_map(|sum| &sum.failures);
-    all.map(|(what, count)| format!("  {count} × {what}")).collect()
+    let mut all = BTreeMap::<_, u64>::new();
+    for (what, count) in sums.into_iter().flat_map(|sum| &sum.failures) {
+        *all.entry(what).or_default() += count;
+    }
+    all.into_iter().map(|(what, count)| format!("  {count} × {what}")).collect()
 }

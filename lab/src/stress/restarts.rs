@@ -6,10 +6,11 @@ use super::network::{Network, Plan, Server, Sockets};
 use super::people::People;
 use super::tally::{Sum, Tally};
 use super::{Report, bar, failures, tenths};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use discreet_client::{Client, Profile};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -108,6 +109,9 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
     let plan = Plan { mappings: options.mappings, relay_limits: String::new(), sockets: Sockets::Ours };
     let mut network = Network::start(&plan).await?;
     let load = Load::start(options, &network)?;
+    // Not measured: the first policies are fetched, and connections made.
+    sleep(Duration::from_secs(options.pause)).await;
+    load.take();
     let mut complaints = Vec::new();
     let mut phases: Vec<_> = Event::ALL.map(Phase::new).into();
     let shown = bar((ONCE + options.rounds * EACH_ROUND).into(), "events under load");
@@ -120,20 +124,18 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
             sleep(Duration::from_secs(options.pause)).await;
             act(phase.event, &mut network, &mut complaints).await?;
             sleep(Duration::from_secs(options.pause)).await;
-            phase.note(&load);
+            phase.times += 1;
+            phase.note(load.take());
             shown.inc(1);
         }
     }
     shown.finish_and_clear();
+    let (rest, policies) = load.stop().await;
     if let Some(phase) = phases.last_mut() {
-        load.stop()
-            .await
-            .into_iter()
-            .zip([&mut phase.lasting, &mut phase.newcomers])
-            .for_each(|(sum, to)| to.push(sum));
+        phase.note(rest);
     }
     complaints.extend(network.complaints());
-    Ok(report(&phases, &complaints))
+    Ok(report(&phases, policies, &complaints))
 }
 
 async fn act(event: Event, network: &mut Network, complaints: &mut Vec<String>) -> Result<()> {
@@ -179,6 +181,8 @@ async fn restart(server: &mut Server, complaints: &mut Vec<String>) -> Result<()
 struct Load {
     lasting: Arc<Tally>,
     newcomers: Arc<Tally>,
+    /// Serials of the policies that new clients have seen.
+    policies: Arc<Mutex<BTreeSet<u64>>>,
     stop: watch::Sender<bool>,
     loops: JoinSet<()>,
 }
@@ -190,6 +194,7 @@ struct Loop {
     profile: Profile,
     ca: Vec<u8>,
     every: Duration,
+    policies: Arc<Mutex<BTreeSet<u64>>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -202,6 +207,7 @@ impl Load {
             profile: network.profile.clone(),
             ca: network.ca.clone(),
             every: Duration::from_millis(options.every_ms),
+            policies: Arc::default(),
             stop: stop.subscribe(),
         };
         let mut loops = JoinSet::new();
@@ -214,14 +220,21 @@ impl Load {
         for _ in 0..options.newcomers {
             loops.spawn(one.clone().run(None, Arc::clone(&newcomers)));
         }
-        Ok(Self { lasting, newcomers, stop, loops })
+        Ok(Self { lasting, newcomers, policies: one.policies, stop, loops })
     }
 
-    /// Lets lookups in flight end; returns what came since the last look.
-    async fn stop(self) -> [Sum; 2] {
-        self.stop.send_replace(true);
-        self.loops.join_all().await;
+    /// What came since the last look, of lasting clients and of new ones.
+    fn take(&self) -> [Sum; 2] {
         [self.lasting.take(), self.newcomers.take()]
+    }
+
+    /// Lets lookups in flight end; returns what came since the last look, and how many policies new
+    /// clients have seen.
+    async fn stop(mut self) -> ([Sum; 2], usize) {
+        self.stop.send_replace(true);
+        while self.loops.join_next().await.is_some() {}
+        let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner).len();
+        (self.take(), policies)
     }
 }
 
@@ -242,13 +255,22 @@ impl Loop {
     }
 
     async fn look_up(&self, client: Option<&Client>) -> Result<()> {
+        match client {
+            Some(client) => self.ask(client).await,
+            None => {
+                let client = self.client()?;
+                self.ask(&client).await?;
+                // The one it has just used.
+                let serial = client.policy().await?.serial;
+                self.policies.lock().unwrap_or_else(PoisonError::into_inner).insert(serial);
+                Ok(())
+            }
+        }
+    }
+
+    async fn ask(&self, client: &Client) -> Result<()> {
         let (query, expected) = self.people.next()?;
-        let answer = match client {
-            Some(client) => client.lookup(query).await,
-            None => self.client()?.lookup(query).await,
-        };
-        // The whole chain: what a lost lookup was lost to is what this is run for.
-        let answer = answer.map_err(|error| anyhow!("{error}"))?;
+        let answer = client.lookup(query).await?;
         ensure!(answer.outcome() == expected, "a wrong answer");
         Ok(())
     }
@@ -259,10 +281,9 @@ impl Phase {
         Self { event, times: 0, lasting: Vec::new(), newcomers: Vec::new() }
     }
 
-    fn note(&mut self, load: &Load) {
-        self.times += 1;
-        self.lasting.push(load.lasting.take());
-        self.newcomers.push(load.newcomers.take());
+    fn note(&mut self, [lasting, newcomers]: [Sum; 2]) {
+        self.lasting.push(lasting);
+        self.newcomers.push(newcomers);
     }
 
     fn sums(&self) -> impl Iterator<Item = &Sum> {
@@ -270,7 +291,7 @@ impl Phase {
     }
 }
 
-fn report(phases: &[Phase], complaints: &[String]) -> Report {
+fn report(phases: &[Phase], policies: usize, complaints: &[String]) -> Report {
     let mut table = vec![format!(
         "{:<30} {:>5} {:>8} {:>14} {:>7} {:>8} {:>8} {:>8}",
         "what happened", "times", "lookups", "of new clients", "failed", "p50 ms", "p99 ms", "max ms"
@@ -290,21 +311,23 @@ fn report(phases: &[Phase], complaints: &[String]) -> Report {
             "{name:<30} {:>5} {count:>8} {new:>14} {lost:>7} {p50:>8.1} {p99:>8.1} {max:>8.1}",
             phase.times
         ));
-        table.extend(failures(phase.sums()));
-        let reasons: Vec<_> = phase.sums().flat_map(|sum| &sum.failures).collect();
+        let reasons = failures(phase.sums());
         figures.push(serde_json::json!({
             "event": name, "times": phase.times, "lookups": count, "of_new_clients": new, "failed": lost,
-            "failures": reasons, "p50_ms": tenths(p50), "p99_ms": tenths(p99), "max_ms": tenths(max),
+            "failures": &reasons, "p50_ms": tenths(p50), "p99_ms": tenths(p99), "max_ms": tenths(max),
         }));
+        table.extend(reasons);
     }
     table.push(format!("{:<30} {:>5} {answered:>8} {:>14} {failed:>7}", "all", "", ""));
     table.extend(complaints.iter().map(|line| format!("  {line}")));
-    table.push("times are those of lasting clients, of the worst round".to_owned());
+    table.push(format!(
+        "times are those of lasting clients, of the worst round; new clients have used {policies} policies"
+    ));
     let missed =
         (failed > 0 || answered == 0).then(|| format!("{failed} of {} lookups failed", answered + failed));
     Report {
         table,
-        figures: serde_json::json!({ "events": figures, "lookups": answered, "failed": failed }),
+        figures: serde_json::json!({ "events": figures, "lookups": answered, "failed": failed, "policies": policies }),
         missed: missed.into_iter().collect(),
     }
 }

@@ -69,9 +69,10 @@ struct Round {
     attacked: bool,
     warm: Sum,
     new: Sum,
-    /// Slow connections open at its end, and ended by the relay during it.
+    /// Slow connections open at its end.
     open: usize,
-    ended: u64,
+    /// Those that the relay ended during it, by kind.
+    ended: [u64; Kind::ALL.len()],
 }
 
 pub(crate) async fn run(options: &Options) -> Result<Report> {
@@ -92,16 +93,16 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
     let quiet = relay.process.descriptors()?;
     for _ in 0..options.rounds {
         let (warm, new) = honest.measure(options).await?;
-        rounds.push(Round { attacked: false, warm, new, open: 0, ended: 0 });
+        rounds.push(Round { attacked: false, warm, new, open: 0, ended: Default::default() });
         shown.inc(1);
 
         let loris = Loris::start(&honest.connector, honest.to, options.connections);
         wait(ARRIVAL, || Ok(loris.begun() == options.connections))
             .await
             .with_context(|| format!("only {} slow connections were taken", loris.begun()))?;
-        let ended = loris.ended();
+        let mut before = loris.ended().into_iter();
         let (warm, new) = honest.measure(options).await?;
-        let (open, ended) = (loris.open(), loris.ended() - ended);
+        let (open, ended) = (loris.open(), loris.ended().map(|count| count - before.next().unwrap_or(0)));
         rounds.push(Round { attacked: true, warm, new, open, ended });
         shown.inc(1);
         loris.stop().await;
@@ -111,7 +112,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
             .context("the relay keeps connections that are gone")?;
     }
     shown.finish_and_clear();
-    Ok(report(options, &rounds, &network.complaints()))
+    Ok(report(options, &rounds, relay.process.peak()?, &network.complaints()))
 }
 
 /// Those whose lookups are measured.
@@ -218,7 +219,7 @@ impl Medians {
     }
 }
 
-fn report(options: &Options, rounds: &[Round], complaints: &[String]) -> Report {
+fn report(options: &Options, rounds: &[Round], peak: u64, complaints: &[String]) -> Report {
     let mut table = vec![format!(
         "{:<14} {:>6} {:>6}   {:>7} {:>7} {:>8} {:>6}   {:>7} {:>7} {:>8} {:>6}",
         "slow", "open", "ended", "warm", "p50 ms", "p99 ms", "failed", "new", "p50 ms", "p99 ms", "failed"
@@ -229,6 +230,7 @@ fn report(options: &Options, rounds: &[Round], complaints: &[String]) -> Report 
             let Sum { answered, failed, p50_ms, p99_ms, .. } = sum;
             format!("{answered:>7} {p50_ms:>7.1} {p99_ms:>8.1} {failed:>6}")
         };
+        let ended: u64 = ended.iter().sum();
         table.push(format!("{slow:<14} {open:>6} {ended:>6}   {}   {}", part(warm), part(new)));
     }
     let (warm, new) = (Medians::of(rounds, |round| &round.warm), Medians::of(rounds, |round| &round.new));
@@ -248,8 +250,14 @@ fn report(options: &Options, rounds: &[Round], complaints: &[String]) -> Report 
     table.extend(failures(rounds.iter().flat_map(|round| [&round.warm, &round.new])));
     table.extend(complaints.iter().map(|line| format!("  {line}")));
     let kinds = Kind::ALL.map(|kind| format!("{kind:?}"));
+    if let Some(last) = rounds.last() {
+        let ended = kinds.iter().zip(last.ended).map(|(kind, count)| format!("{kind} {count}"));
+        table.push(format!("ended in the last round: {}", ended.collect::<Vec<_>>().join(", ")));
+    }
+    table.push(format!("the relay had {:.0} MB resident at most", peak as f64 / 1e6));
     let figures = serde_json::json!({
         "slow_connections": options.connections, "kinds": kinds, "failed": failed,
+        "peak_bytes": peak,
         "warm_p99_ms": [tenths(warm.quiet), tenths(warm.attacked)], "warm_ratio": tenths(warm.ratio()),
         "new_p99_ms": [tenths(new.quiet), tenths(new.attacked)], "new_ratio": tenths(new.ratio()),
         "rounds": rounds.iter().map(json).collect::<Vec<_>>(),

@@ -79,7 +79,7 @@ struct Shared {
     opening: Semaphore,
     open: AtomicUsize,
     begun: AtomicUsize,
-    ended: AtomicU64,
+    ended: [AtomicU64; Kind::ALL.len()],
 }
 
 impl Loris {
@@ -91,10 +91,10 @@ impl Loris {
             opening: Semaphore::new(OPENING),
             open: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
-            ended: AtomicU64::new(0),
+            ended: Default::default(),
         });
         let mut connections = JoinSet::new();
-        for (index, kind) in (0..count).zip(Kind::ALL.into_iter().cycle()) {
+        for (index, (number, kind)) in (0..count).zip(Kind::ALL.into_iter().enumerate().cycle()) {
             let shared = Arc::clone(&shared);
             connections.spawn(async move {
                 let from = Ipv4Addr::new(127, 0, 1, 1 + u8::try_from(index % ADDRESSES).unwrap_or(0));
@@ -102,7 +102,9 @@ impl Loris {
                 loop {
                     // Whether it was refused or ended: it comes again.
                     let _ = shared.hold(kind, from, &mut first).await;
-                    shared.ended.fetch_add(1, Ordering::Relaxed);
+                    if let Some(ended) = shared.ended.get(number) {
+                        ended.fetch_add(1, Ordering::Relaxed);
+                    }
                     sleep(AGAIN).await;
                 }
             });
@@ -120,9 +122,10 @@ impl Loris {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// How many the server has ended or refused so far.
-    pub(super) fn ended(&self) -> u64 {
-        self.shared.ended.load(Ordering::Relaxed)
+    /// How many of each kind the server has ended or refused so far. Those that read nothing end by
+    /// themselves.
+    pub(super) fn ended(&self) -> [u64; Kind::ALL.len()] {
+        self.shared.ended.each_ref().map(|ended| ended.load(Ordering::Relaxed))
     }
 
     /// Closes all of them.
