@@ -43,7 +43,7 @@ pub struct AuthorityConfig {
     /// an authority attests exactly that. The last holder of an identifier stays in it when all
     /// credentials have expired, so that older proofs do not count again. Back it up.
     pub database: PathBuf,
-    /// What the operator's endpoints are opened with: 64 hex digits, mode 0600.
+    /// What the operator's endpoints are opened with: 64 hex digits, mode 0600. Read again at SIGHUP.
     pub operator_token: PathBuf,
     /// What it attests: digit prefixes (`tel:+1415`), mail domains (`mailto:b.example`), `handle:`.
     /// Anything else is refused. Discovery providers' rules must say the same.

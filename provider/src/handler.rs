@@ -31,12 +31,12 @@ use std::sync::Arc;
 /// Answers requests.
 pub(crate) struct ProviderHandler {
     authority: Arc<Authority>,
-    token: Token,
+    token: Arc<Token>,
     metrics: Metrics,
 }
 
 impl ProviderHandler {
-    pub(crate) fn new(authority: Arc<Authority>, token: Token, metrics: Metrics) -> Self {
+    pub(crate) fn new(authority: Arc<Authority>, token: Arc<Token>, metrics: Metrics) -> Self {
         Self { authority, token, metrics }
     }
 }

@@ -25,7 +25,7 @@ mod upkeep;
 use authority::Authority;
 use authority::prove::{Operator, Prove};
 use discreet_serve::secret::SecretError;
-use discreet_serve::{Clock, Environment, Shell, ShellConfig, StartError, Task};
+use discreet_serve::{Clock, Environment, Reload, Shell, ShellConfig, StartError, Task};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
@@ -89,7 +89,8 @@ impl Provider {
         prover: Arc<dyn Prove>,
     ) -> Result<Self, BindError> {
         let (authority, token) = open(&config, environment.clock.clone(), prover)?;
-        let authority = Arc::new(authority);
+        let (authority, token) = (Arc::new(authority), Arc::new(token));
+        let operators = Arc::clone(&token);
         let metrics = metrics::Metrics::default();
         let mut registry = Registry::with_prefix("discreet_provider");
         metrics.register(&mut registry);
@@ -103,7 +104,7 @@ impl Provider {
             inherited: &environment.inherited,
             registry,
             background: vec![Task::new(upkeep)],
-            reloads: Vec::new(),
+            reloads: vec![Reload::new("the operator's token", move || operators.reload())],
         };
         let handler = handler::ProviderHandler::new(authority, token, metrics);
         let provider = Self(Shell::start(shell, handler).await?);

@@ -5,15 +5,26 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use sha2::Sha256;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
-/// The operator's token.
-pub(crate) struct Token(Secret32);
+/// The operator's token, as its file has it.
+pub(crate) struct Token {
+    file: PathBuf,
+    secret: RwLock<Secret32>,
+}
 
 impl Token {
     /// Reads the token's file.
     pub(crate) fn read(path: &Path) -> Result<Self, SecretError> {
-        read_secret(path).map(Self)
+        Ok(Self { file: path.to_owned(), secret: RwLock::new(read_secret(path)?) })
+    }
+
+    /// Reads the file again: from then on the old token opens nothing.
+    pub(crate) fn reload(&self) -> Result<(), SecretError> {
+        let new = read_secret(&self.file)?;
+        *self.secret.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 
     /// Whether the request carries the token, once: `authorization: Bearer <64 hex digits>`.
@@ -32,10 +43,11 @@ impl Token {
 
     /// Compares two tags under the secret instead of the secret itself, in constant time.
     fn is(&self, given: &[u8; 32]) -> bool {
+        let secret = self.secret.read().unwrap_or_else(PoisonError::into_inner);
         let tag = |message: &[u8]| {
-            Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).map(|mac| mac.chain_update(message))
+            Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|mac| mac.chain_update(message))
         };
-        match (tag(given), tag(self.0.as_bytes())) {
+        match (tag(given), tag(secret.as_bytes())) {
             (Ok(given), Ok(ours)) => given.verify(&ours.finalize().into_bytes()).is_ok(),
             _ => false,
         }
@@ -51,7 +63,8 @@ mod tests {
         for field in fields {
             headers.append(AUTHORIZATION, field.parse().unwrap());
         }
-        Token(Secret32::new([0xab; 32])).opens(&headers)
+        let secret = RwLock::new(Secret32::new([0xab; 32]));
+        Token { file: PathBuf::new(), secret }.opens(&headers)
     }
 
     #[test]

@@ -21,9 +21,15 @@ const OTHER_FILES: u64 = 256;
 /// What a process got from who started it. By default nothing: a test's roles inherit nothing.
 #[derive(Clone, Default)]
 pub struct Inherited {
-    sockets: Arc<Mutex<Option<ListenFd>>>,
+    sockets: Arc<Mutex<Sockets>>,
     /// How many files may be open at once, as far as it is known.
     max_files: Option<u64>,
+}
+
+#[derive(Default)]
+struct Sockets {
+    passed: Option<ListenFd>,
+    taken: usize,
 }
 
 /// A listening socket that was passed.
@@ -40,27 +46,45 @@ impl Inherited {
     /// They belong to the process, so only `main` calls this: once, and before any thread is started,
     /// because it changes the environment.
     pub fn take() -> Self {
-        Self { sockets: Arc::new(Mutex::new(Some(ListenFd::from_env()))), max_files: raise_max_files() }
+        let sockets = Sockets { passed: Some(ListenFd::from_env()), taken: 0 };
+        Self { sockets: Arc::new(Mutex::new(sockets)), max_files: raise_max_files() }
     }
 
     /// The passed socket `number`, counted from 0; it is given away once.
     pub(crate) fn socket(&self, number: usize) -> Result<Passed, ListenError> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = sockets.as_ref().map_or(0, ListenFd::len);
-        let missing = ListenError::NotPassed { number, passed };
-        let Some(sockets) = sockets.as_mut() else { return Err(missing) };
-        let taken = match sockets.take_tcp_listener(number) {
+        let Sockets { passed, taken } = &mut *sockets;
+        let missing = ListenError::NotPassed { number, passed: passed.as_ref().map_or(0, ListenFd::len) };
+        let Some(passed) = passed else { return Err(missing) };
+        let listener = match passed.take_tcp_listener(number) {
             Ok(listener) => listener.map(Passed::Tcp),
             Err(_) => {
-                let listener = sockets.take_unix_listener(number);
+                let listener = passed.take_unix_listener(number);
                 listener.map_err(|_| ListenError::NotAStream { number })?.map(Passed::Unix)
             }
         };
-        let taken = taken.ok_or(missing)?;
-        taken.ready().map_err(|source| ListenError::Passed { number, source })?.then_some(taken).ok_or(
+        let listener = listener.ok_or(missing)?;
+        *taken += 1;
+        match listener.ready() {
+            Ok(true) => Ok(listener),
             // Accept=yes passes connections.
-            ListenError::NotListening { number },
-        )
+            Ok(false) => Err(ListenError::NotListening { number }),
+            Err(source) => Err(ListenError::Passed { number, source }),
+        }
+    }
+
+    /// Says so if a socket was passed that nobody took: who connects there waits for ever.
+    pub(crate) fn warn_of_unused(&self) {
+        let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = sockets.passed.as_ref().map_or(0, ListenFd::len);
+        if passed > sockets.taken {
+            let taken = sockets.taken;
+            tracing::warn!(
+                passed,
+                taken,
+                "sockets were passed that the configuration does not name: systemd:N"
+            );
+        }
     }
 
     /// The bounds, with no more connections than there are files for.

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    os::unix::net::SocketAddr as UnixAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -160,6 +161,7 @@ impl Listen {
     ///
     /// As [`crate::Shell::start`] would, except that the port may still be in use.
     pub fn check(&self) -> Result<(), ListenError> {
+        nameable(self.address())?;
         self.tls().map(|_| ())
     }
 
@@ -206,6 +208,13 @@ fn visitors(peers: &[PathBuf], issuer: Option<&Path>) -> Result<Visitors, Listen
         (peers, None) => Ok(Visitors::Pinned(Arc::new(Peers::read(peers)?))),
         ([], Some(issuer)) => Ok(Visitors::IssuedBy(issued_by(issuer)?)),
     }
+}
+
+/// Refuses a socket whose path, taken from the configuration's folder, is longer than a socket's can be.
+pub(crate) fn nameable(address: &Address) -> Result<(), ListenError> {
+    let Address::Unix(path) = address else { return Ok(()) };
+    let named = UnixAddr::from_pathname(path);
+    named.map(|_| ()).map_err(|source| ListenError::Bind { address: address.clone(), source })
 }
 
 /// Refuses an address that others can reach, as far as the configuration tells.

@@ -53,8 +53,10 @@ where
     runtime.block_on(async {
         // Listened for before the port is open, so that no signal is missed.
         let signals = Signals::listen().map_err(ServeError::System)?;
-        let environment = Environment { inherited, ..Environment::of_process(log) };
+        let environment = Environment { inherited: inherited.clone(), ..Environment::of_process(log) };
+        let own = environment.log.clone();
         let shell: Shell = bind(environment).await.map_err(ServeError::Bind)?.into();
+        own.within(|| inherited.warn_of_unused());
         Ok(shell.run(signals).await?)
     })
 }

@@ -14,7 +14,7 @@ use crate::{
     connection::stopped,
     exchange::{Handler, Server},
     limits::LimitsError,
-    listen::{ListenError, loopback_only, stays_here},
+    listen::{ListenError, loopback_only, nameable, stays_here},
     metrics::Metrics,
     open::open,
     peers::Tls,
@@ -183,7 +183,7 @@ impl Shell {
         limits.check()?;
         differ(listen, admin)?;
         if let Admin::Enabled { address } = admin {
-            loopback_only(address).map_err(StartError::Admin)?;
+            nameable(address).and_then(|()| loopback_only(address)).map_err(StartError::Admin)?;
         }
         Ok(listen.check()?)
     }

@@ -46,14 +46,16 @@ impl Signals {
     }
 }
 
-/// Resolves at the first SIGTERM or SIGINT after the call; from the call on neither ends the process.
+/// Resolves at the first SIGTERM, SIGINT or SIGHUP after the call; from the call on none ends the process.
 ///
 /// For processes that are not one role: those have [`serve`](crate::process::serve).
 pub fn stop_signal() -> impl Future<Output = ()> {
     let signals = Signals::listen();
     async {
         match signals {
-            Ok(mut signals) => while signals.next().await != Told::Stop {},
+            Ok(mut signals) => {
+                signals.next().await;
+            }
             // The signals then keep their default action, which ends the process without a drain.
             Err(_) => std::future::pending().await,
         }

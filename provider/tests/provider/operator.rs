@@ -88,3 +88,24 @@ async fn nothing_about_anybody_is_logged_or_counted() {
         assert!(!written.contains(secret), "{secret} in {written}");
     }
 }
+
+#[tokio::test]
+async fn a_new_token_counts_from_the_reload_on_and_a_broken_one_never() {
+    let setup = Setup::new().await;
+    let old = setup.files.token();
+    let open = async |token: &str| {
+        let request = Request::get("/v1/enrolments").header("authorization", format!("Bearer {token}"));
+        setup.send(request.body(Bytes::new()).unwrap()).await.status().as_u16()
+    };
+    let (new, file) = ("5a".repeat(32), setup.files.path("operator.token"));
+    std::fs::write(&file, &new).unwrap();
+    assert_eq!((open(&old).await, open(&new).await), (200, 401), "nobody has asked for it yet");
+    setup.provider.reload().unwrap();
+    assert_eq!((open(&old).await, open(&new).await), (401, 200));
+
+    std::fs::write(&file, &new[1..]).unwrap();
+    let error = setup.provider.reload().unwrap_err();
+    assert_eq!(error.what, "the operator's token");
+    assert!(!error.to_string().contains(&new[1..]) && !setup.log.text().contains(&new[1..]));
+    assert_eq!((open(&old).await, open(&new).await), (401, 200));
+}

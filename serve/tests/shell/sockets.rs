@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use discreet_serve::{Address, Admin, Listen, Listening, Shell, StartError, listen::ListenError};
+use discreet_serve::{Address, Admin, Limits, Listen, Listening, Shell, StartError, listen::ListenError};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -161,4 +161,23 @@ async fn refuses_a_socket_that_was_not_passed() {
     let listen = Listen::Plaintext { address: Address::Systemd(2) };
     let error = Config { listen, ..Config::default() }.start(Echo::default()).await.unwrap_err();
     assert!(matches!(error, StartError::Listen(ListenError::NotPassed { number: 2, passed: 0 })), "{error}");
+}
+
+#[tokio::test]
+async fn a_check_says_what_a_start_would() {
+    let check = |address: &str, admin: &str| {
+        let listen = Listen::Plaintext { address: address.parse().unwrap() };
+        let admin = Admin::Enabled { address: admin.parse().unwrap() };
+        Shell::check(&listen, &admin, &Limits::default()).map_err(|error| error.to_string())
+    };
+    assert_eq!(check("unix:a.sock", "127.0.0.1:0"), Ok(()));
+    assert_eq!(check("systemd", "systemd:1"), Ok(()));
+    assert!(check("0.0.0.0:0", "127.0.0.1:0").unwrap_err().contains("is not a loopback address"));
+    assert!(check("127.0.0.1:0", "0.0.0.0:0").unwrap_err().starts_with("the admin listener: 0.0.0.0:0"));
+    assert!(check("systemd:1", "systemd:1").unwrap_err().contains("both take the passed socket"));
+    // Short as it is written, too long from the folder it is taken from.
+    let mut listen = Listen::Plaintext { address: "unix:role.sock".parse().unwrap() };
+    listen.resolve_paths(Path::new(&format!("/{}", "a".repeat(100))));
+    let error = Shell::check(&listen, &Admin::Disabled, &Limits::default()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot listen on unix:/aaa"), "{error}");
 }

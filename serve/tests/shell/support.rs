@@ -250,7 +250,7 @@ impl Pki {
 
 /// The certificate that the server showed.
 pub(crate) fn shown<IO>(stream: &TlsStream<IO>) -> CertificateDer<'static> {
-    stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+    stream.get_ref().1.peer_certificates().unwrap().first().unwrap().clone().into_owned()
 }
 
 /// Sends requests over one HTTP/2 connection of its own.

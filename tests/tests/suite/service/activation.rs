@@ -110,3 +110,12 @@ fn refuses_to_start_without_the_socket_it_waits_for() {
         crate::commands::process::run("discreet-relay", ["--config", plaintext(&site).to_str().unwrap()]);
     ran.refused(1, "systemd:0 was not passed");
 }
+
+#[test]
+fn a_passed_socket_that_nobody_takes_is_said() {
+    let site = Site::new();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = site.relay_config(0, "https://127.0.0.1:1", 0);
+    let log = Server::spawn(&mut passing(socket, "discreet-relay", &config)).stop();
+    assert!(log.contains("passed=1 taken=0") && log.contains("does not name"), "{log}");
+}

@@ -58,7 +58,7 @@ async fn connect(site: &Site, server: &Server) -> (SendRequest<Full<Bytes>>, Cer
     let socket = TcpStream::connect(server.addr).await.unwrap();
     let name = ServerName::from(server.addr.ip());
     let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
-    let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
+    let shown = stream.get_ref().1.peer_certificates().unwrap().first().unwrap().clone().into_owned();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     (sender, shown)
