@@ -10,6 +10,8 @@ mod end_to_end;
 mod graph;
 mod imports;
 mod kills;
+mod metrics;
+mod operators;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod power;
 mod privacy;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use crate::commands::process::Server;
-use crate::commands::system::Site;
+use crate::commands::system::{Site, TALKATIVE};
 use tests::Certificates;
 
 const NUMBER: &str = "+14155550123";
@@ -16,7 +16,8 @@ fn remote(site: &Site, known: &str) -> Server {
         "[serve.listen.mutual_tls]\naddress = \"127.0.0.1:0\"\ncertificate = \"resolver.pem\"\n\
          key = \"resolver.key.pem\"\npeers = [\"{known}.pem\"]\n"
     );
-    site.write("resolver.toml", &format!("{directory}{serve}"));
+    let talkative = TALKATIVE.replace('[', "[serve.");
+    site.write("resolver.toml", &format!("{directory}{serve}{talkative}"));
     Server::start_with("discreet-resolver", &site.path("resolver.toml"), &["serve"])
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use crate::metrics;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tests::leaks;
 
 /// What ends a test that would otherwise wait for ever.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -171,11 +173,13 @@ fn spoken(child: &mut Child) -> (JoinHandle<Vec<String>>, mpsc::Receiver<String>
     (all, heard)
 }
 
-/// A server as a child process. Dropping it kills it.
+/// A server as a child process. Dropping it kills it. Whenever it ends, everything it has logged, and its
+/// metrics until then, are searched for what no role may tell.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
-    /// The admin listener, if there is one.
+    /// Where it answers health and metrics, if anywhere.
     pub(crate) admin: Option<SocketAddr>,
+    name: String,
     child: Child,
     lines: mpsc::Receiver<String>,
     log: Option<JoinHandle<Vec<String>>>,
@@ -198,19 +202,19 @@ impl Server {
     /// As [`Server::start`], of a command that was prepared by others.
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        let name = Path::new(command.get_program()).file_name().unwrap().to_str().unwrap().to_owned();
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, lines) = spoken(&mut child);
         let deadline = std::time::Instant::now() + PATIENCE;
         let (addr, admin) = loop {
             let line = lines.recv_timeout(deadline - std::time::Instant::now());
             let line = line.unwrap_or_else(|_| panic!("{command:?} ended, or does not listen"));
-            let value = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
-            if let Some(address) = value("address=") {
-                let admin = value("admin=Some(").and_then(|admin| admin.strip_suffix(')'));
-                break (address.parse().unwrap(), admin.map(|admin| admin.parse().unwrap()));
+            if let Some(address) = value(&line, "address=") {
+                let admin = value(&line, "admin=").map(|admin| admin.replace("Some(", "").replace(')', ""));
+                break (address.parse().unwrap(), admin.and_then(|admin| admin.parse().ok()));
             }
         };
-        Self { addr, admin, child, lines, log: Some(log) }
+        Self { addr, admin, name, child, lines, log: Some(log) }
     }
 
     /// The next line it logs that `is_it` takes; waits for it.
@@ -226,7 +230,12 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        signal(self.child.id(), "TERM");
+        self.signal("TERM");
+    }
+
+    /// Sends the signal of this name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// Sends SIGHUP.
@@ -235,26 +244,55 @@ impl Server {
     }
 
     /// Waits for the end; returns the exit code and what was logged.
+    #[track_caller]
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
-        (code, self.log.take().unwrap().join().unwrap().join("\n"))
+        (code, self.searched())
     }
 
     /// Sends SIGTERM, waits for the end, and expects it to be a good one. Returns the log.
     #[track_caller]
     pub(crate) fn stop(self) -> String {
+        self.look_at_metrics();
         self.terminate();
         let (code, log) = self.wait();
         assert_eq!(code, Some(0), "{log}");
-        assert!(!log.contains("panic"), "{log}");
+        log
+    }
+
+    /// What it counts, if it says so and is alive.
+    fn look_at_metrics(&self) {
+        if let Some(text) = self.admin.and_then(metrics::scrape) {
+            metrics::refuse(&self.name, &text);
+        }
+    }
+
+    /// All it has logged, once it has ended.
+    #[track_caller]
+    fn searched(&mut self) -> String {
+        let Some(log) = self.log.take() else { return String::new() };
+        let log = log.join().unwrap().join("\n");
+        leaks::refuse(&self.name, &log);
         log
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.log.is_none() {
+            return;
+        }
+        if !std::thread::panicking() {
+            self.look_at_metrics();
+        }
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.searched();
     }
+}
+
+/// The word behind `name` in a line of a log.
+fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(name))
 }

@@ -19,7 +19,8 @@ pub(crate) struct Site {
     pub(crate) world: World,
     /// The directory key's public half, as `init` printed it.
     pub(crate) directory_key: String,
-    certificates: Certificates,
+    /// Where all servers' certificates are from.
+    pub(crate) certificates: Certificates,
     folder: TempDir,
 }
 
@@ -57,7 +58,7 @@ impl Site {
         site.write(
             "gateway.toml",
             &format!(
-                "ohttp_keys = \"ohttp.keys\"\ndirectory_key = \"directory.key\"\n[resolver]\nembedded = \"resolver.toml\"\n{}",
+                "ohttp_keys = \"ohttp.keys\"\ndirectory_key = \"directory.key\"\n[resolver]\nembedded = \"resolver.toml\"\n{TALKATIVE}{}",
                 listen("gateway", 0)
             ),
         );
@@ -113,7 +114,7 @@ impl Site {
     fn relay_config_with(&self, index: usize, gateway: &str, port: u16, more: &str) -> PathBuf {
         let name = format!("relay-{index}");
         let gateways = format!("[gateways.dp]\nurl = \"{gateway}\"\nca = \"ca.pem\"\n{more}");
-        self.write(&format!("{name}.toml"), &(listen(&name, port) + &gateways));
+        self.write(&format!("{name}.toml"), &(listen(&name, port) + TALKATIVE + &gateways));
         self.path(&format!("{name}.toml"))
     }
 
@@ -144,7 +145,7 @@ impl Site {
             &format!(
                 "[authority]\nname = \"{name}\"\nkey = \"authority.key\"\ndatabase = \"authority.db\"\n\
                  operator_token = \"operator.token\"\nnamespaces = [\"tel:+\", \"mailto:a.example\"]\n\
-                 [service]\nname = \"b.example\"\nkey = \"service.key\"\n{}",
+                 [service]\nname = \"b.example\"\nkey = \"service.key\"\n{TALKATIVE}{}",
                 listen("authority", 0)
             ),
         );
@@ -204,6 +205,10 @@ impl System {
         Client::builder(Profile::from_toml(&profile).unwrap()).ca(ca).build().unwrap()
     }
 }
+
+/// The sections that have a server tell all it may, so that it can be searched: before another table.
+/// The address is of its own, so that a test can fix the port of the listener.
+pub(crate) const TALKATIVE: &str = "[admin.enabled]\naddress = \"127.0.0.2:0\"\n[log]\nlevel = \"debug\"\n";
 
 /// The section that names where to listen, at the end of a configuration or before another table.
 pub(crate) fn listen(name: &str, port: u16) -> String {

@@ -182,6 +182,9 @@ async fn c70_no_role_writes_down_who_asked_about_whom() {
     assert!(metrics[0].contains("discreet_gateway_encapsulated_requests_total{outcome="), "{metrics:?}");
     assert!(metrics[1].contains("discreet_relay_"), "{metrics:?}");
 
+    for (index, text) in metrics.iter().enumerate() {
+        crate::metrics::refuse(if index == 0 { "discreet-gateway" } else { "discreet-relay" }, text);
+    }
     let running = log.lines().filter(|line| !line.contains("listening")).collect::<Vec<_>>().join("\n");
     let texts = metrics.iter().map(String::as_str).chain([running.as_str(), log.as_str()]);
     let digits = |number: &str| number.as_bytes()[1..].to_vec();
