@@ -1,10 +1,15 @@
 //! The relay's configuration file. This struct is its manual; `relay.sample.toml` is an example.
 
-use std::{borrow::Borrow, collections::BTreeMap, fmt, path::Path};
+use std::{
+    borrow::Borrow,
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use discreet_serve::{
-    Admin, Limits, Listen, LogConfig, UpstreamConfig,
-    config::{ConfigError, folder, load},
+    Admin, Clients, Limits, Listen, LogConfig, UpstreamConfig,
+    config::{ConfigError, folder, load, resolve},
 };
 use serde::Deserialize;
 use thiserror::Error;
@@ -31,6 +36,13 @@ pub struct Config {
     /// Bounds on connections, requests and times.
     #[serde(default)]
     pub limits: Limits,
+    /// How often one address may come, and what stands in front of the relay. Default: as often as it
+    /// likes, and nothing.
+    #[serde(default)]
+    pub clients: Clients,
+    /// Who may use the relay. Default: anyone.
+    #[serde(default)]
+    pub access: Access,
     /// Bytes of an encapsulated request; more is refused with 413. Default 4096, the one size
     /// that Discreet's clients send. Raise it only for other clients.
     #[serde(default = "default_max_request_bytes")]
@@ -61,6 +73,8 @@ impl Config {
             admin: Admin::default(),
             log: LogConfig::default(),
             limits: Limits::default(),
+            clients: Clients::default(),
+            access: Access::default(),
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             gateways: BTreeMap::new(),
@@ -77,11 +91,36 @@ impl Config {
         let folder = folder(path);
         config.listen.resolve_paths(folder);
         config.admin.resolve_paths(folder);
+        if let Access::Bearer { file } = &mut config.access {
+            resolve(folder, file);
+        }
         for gateway in config.gateways.values_mut() {
             gateway.resolve_paths(folder);
         }
         Ok(config)
     }
+}
+
+/// Who may use a relay.
+///
+/// ```toml
+/// [access.bearer]
+/// file = "tokens"
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Access {
+    /// Anyone.
+    #[default]
+    Anyone,
+    /// Those who show a token in `Proxy-Authorization: Bearer`, and nobody else: 407. The relay then can
+    /// tell its users apart; nobody behind it can.
+    Bearer {
+        /// A line for each token: its SHA-256 in hex, and behind a space a comment if any.
+        /// `discreet-relay token` prints a fresh token and its line. Others than the group may not read
+        /// the file, and others than the owner not write it. It is read at the start and on a reload.
+        file: PathBuf,
+    },
 }
 
 /// A gateway's name as it appears in a path: lower-case letters, digits and hyphens.
@@ -130,6 +169,8 @@ impl fmt::Display for GatewayName {
 
 #[cfg(test)]
 mod tests {
+    use discreet_serve::Behind;
+
     use super::*;
 
     const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/relay.sample.toml");
@@ -138,12 +179,25 @@ mod tests {
     fn the_sample_is_a_configuration() {
         let config = Config::load(Path::new(SAMPLE)).unwrap();
         assert_eq!((config.max_request_bytes, config.max_response_bytes), (4096, 8192));
+        assert_eq!(config.access, Access::Anyone);
+        let rate = config.clients.rate.unwrap();
+        assert_eq!((config.clients.behind, rate.per_minute.get()), (Behind::Nobody, 120));
         let dp = &config.gateways["dp"];
         assert_eq!(dp.url.authority(), "gateway.dp.example");
         assert!(dp.ca.as_ref().is_some_and(|ca| ca.is_absolute() && ca.ends_with("ca.pem")));
         let Listen::Tls { address, certificate, key } = config.listen else { panic!("the sample uses TLS") };
         assert_eq!(address.to_string(), "[::]:8443");
         assert!(certificate.is_absolute() && key.is_absolute(), "taken from the file's folder");
+    }
+
+    #[test]
+    fn a_tokens_file_is_taken_from_the_files_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.toml");
+        let text = "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n[access.bearer]\nfile = \"tokens\"\n";
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.access, Access::Bearer { file: folder.path().join("tokens") });
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What the relay answers to which request.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use discreet_serve::{Clock, Handler, problem};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::ALLOW};
 
 use crate::{
+    access::Doorkeeper,
     document::{Document, Unavailable},
     forward::forward,
     gateways::{Gateway, Gateways, Resource},
@@ -15,6 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RelayHandler {
     gateways: Gateways,
+    door: Arc<Doorkeeper>,
     clock: Clock,
     metrics: Metrics,
     max_response_bytes: usize,
@@ -22,6 +26,10 @@ pub(crate) struct RelayHandler {
 
 impl Handler for RelayHandler {
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if let Err(refused) = self.door.admit(request.headers()) {
+            self.metrics.not_admitted();
+            return refused.answer();
+        }
         // RFC 9458 §8.2: what is not configured is refused here, without any traffic.
         let Some(resource) = self.gateways.resource(request.uri().path()) else {
             return problem(StatusCode::NOT_FOUND, "no such gateway");
@@ -41,8 +49,14 @@ impl Handler for RelayHandler {
 }
 
 impl RelayHandler {
-    pub(crate) fn new(gateways: Gateways, clock: Clock, metrics: Metrics, max_response_bytes: usize) -> Self {
-        Self { gateways, clock, metrics, max_response_bytes }
+    pub(crate) fn new(
+        gateways: Gateways,
+        door: Arc<Doorkeeper>,
+        clock: Clock,
+        metrics: Metrics,
+        max_response_bytes: usize,
+    ) -> Self {
+        Self { gateways, door, clock, metrics, max_response_bytes }
     }
 
     async fn forward(&self, gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {

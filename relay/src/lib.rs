@@ -5,6 +5,7 @@
 //! side is built from an allow-list of two header fields; the rest of a message is dropped. It
 //! links neither HPKE nor Binary HTTP: it could not open a request if it wished.
 
+mod access;
 pub mod config;
 mod document;
 mod forward;
@@ -16,12 +17,22 @@ mod metrics;
 mod pause;
 mod redirect;
 
-use discreet_serve::{Environment, Shell, ShellConfig, StartError, tls::TlsError};
+use std::sync::Arc;
+
+use discreet_serve::{Environment, Reload, Shell, ShellConfig, StartError, tls::TlsError};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 
-pub use self::config::{Config, GatewayName};
-use self::{gateways::Gateways, handler::RelayHandler, metrics::Metrics};
+pub use self::{
+    access::{AccessError, FreshToken, NoRandomness},
+    config::{Access, Config, GatewayName},
+};
+use self::{
+    access::{Bearers, Doorkeeper},
+    gateways::Gateways,
+    handler::RelayHandler,
+    metrics::Metrics,
+};
 
 /// Why a relay did not start.
 #[derive(Debug, Error)]
@@ -37,6 +48,9 @@ pub enum BindError {
         /// What is wrong with the file.
         source: TlsError,
     },
+    /// The tokens' file cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The listener or the limits cannot be used.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -64,11 +78,17 @@ impl Relay {
     /// As [`Relay::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
         let gateways = Gateways::new(&config.gateways)?;
+        let door = Arc::new(doorkeeper(&config.access)?);
         let metrics = Metrics::default();
         let mut registry = Registry::with_prefix("discreet_relay");
         metrics.register(&mut registry);
-        let reloads = gateways.reloads();
-        let handler = RelayHandler::new(gateways, environment.clock, metrics, config.max_response_bytes);
+        let mut reloads = gateways.reloads();
+        if let Doorkeeper::Bearers(_) = *door {
+            let door = Arc::clone(&door);
+            reloads.push(Reload::new("the tokens' file", move || door.reload()));
+        }
+        let handler =
+            RelayHandler::new(gateways, door, environment.clock, metrics, config.max_response_bytes);
         let shell = ShellConfig {
             listen: &config.listen,
             admin: &config.admin,
@@ -80,7 +100,7 @@ impl Relay {
             background: Vec::new(),
             reloads,
         };
-        let relay = Self(Shell::start(shell, handler).await?);
+        let relay = Self(Shell::start_for_clients(shell, &config.clients, handler).await?);
         environment.log.within(|| {
             let (address, admin) = (relay.listening(), relay.admin_listening().map(tracing::field::display));
             tracing::info!(%address, admin, gateways = config.gateways.len(), "listening");
@@ -95,8 +115,16 @@ impl Relay {
     /// As [`Relay::bind`] would.
     pub fn check(config: &Config) -> Result<(), BindError> {
         Gateways::new(&config.gateways)?;
+        doorkeeper(&config.access)?;
         Ok(Shell::check(&config.listen, &config.admin, &config.limits)?)
     }
 }
 
 discreet_serve::role!(Relay, 0);
+
+fn doorkeeper(access: &Access) -> Result<Doorkeeper, AccessError> {
+    Ok(match access {
+        Access::Anyone => Doorkeeper::Anyone,
+        Access::Bearer { file } => Doorkeeper::Bearers(Bearers::read(file)?),
+    })
+}

@@ -11,6 +11,7 @@ use prometheus_client::{
 pub(crate) struct Metrics {
     forwarded: Family<ForwardLabel, Counter>,
     documents: Family<DocumentLabel, Counter>,
+    not_admitted: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,10 +54,19 @@ impl Metrics {
             "Keys and policies served, by origin of the copy",
             self.documents.clone(),
         );
+        registry.register(
+            "not_admitted",
+            "Requests refused for want of a known token",
+            self.not_admitted.clone(),
+        );
     }
 
     pub(crate) fn forwarded(&self, outcome: Forwarded) {
         self.forwarded.get_or_create(&ForwardLabel { outcome }).inc();
+    }
+
+    pub(crate) fn not_admitted(&self) {
+        self.not_admitted.inc();
     }
 
     pub(crate) fn served(&self, outcome: Served) {

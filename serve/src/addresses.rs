@@ -20,6 +20,7 @@ use tokio::time::Instant;
 const SHARDS: usize = 16;
 /// How often a full part is searched for buckets to forget, at most.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// More than a relay of one provider has users awake in the same minute.
 const DEFAULT_MAX_ADDRESSES: usize = 100_000;
 
 /// How often one address may connect or ask. An address is an IPv4 address or an IPv6 /64.

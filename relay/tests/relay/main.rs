@@ -14,6 +14,7 @@
 #[path = "../../../tests/src/leaks.rs"]
 mod leaks;
 
+mod access;
 mod connections;
 mod documents;
 mod pauses;

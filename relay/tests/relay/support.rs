@@ -99,6 +99,11 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) async fn new(gateway: Gateway) -> Self {
+        Self::with(gateway, |_| ()).await
+    }
+
+    /// As `new`, with a configuration changed by `adjust`.
+    pub(crate) async fn with(gateway: Gateway, adjust: impl FnOnce(&mut Config)) -> Self {
         let log = Log::off();
         let listen = plaintext();
         let config = ShellConfig {
@@ -114,7 +119,7 @@ impl Setup {
         };
         let shell = Shell::start(config, gateway.clone()).await.unwrap();
         let (clock, log) = (Clock::manual(1_700_000_000), Searched::default());
-        let relay = relay(shell.addr(), &clock, &log).await;
+        let relay = relay_with(shell.addr(), &clock, &log, adjust).await;
         let client = upstream(relay.addr());
         Self { relay, gateway, gateway_shell: Some(shell), client, clock, log }
     }
@@ -141,10 +146,20 @@ impl Setup {
 
 /// A relay in front of the gateway at `address`.
 pub(crate) async fn relay(address: SocketAddr, clock: &Clock, log: &LogBuffer) -> Relay {
+    relay_with(address, clock, log, |_| ()).await
+}
+
+async fn relay_with(
+    address: SocketAddr,
+    clock: &Clock,
+    log: &LogBuffer,
+    adjust: impl FnOnce(&mut Config),
+) -> Relay {
     let mut config = Config::new(plaintext());
     config.admin = Admin::Enabled { address: loopback() };
     let gateway = UpstreamConfig::new(format!("http://{address}").parse().unwrap());
     config.gateways.insert("dp".parse().unwrap(), gateway);
+    adjust(&mut config);
     let log_config: LogConfig =
         LogConfig { level: discreet_serve::log::LogLevel::Debug, ..LogConfig::default() };
     let environment = Environment::new(log.log(&log_config), clock.clone());
