@@ -6,7 +6,7 @@
 use crate::authority_answer::{self as answer, Enrolment, Issued};
 use crate::error::RelayError;
 use crate::exchange::{RelayResponse, problem_title};
-use crate::https::{BuildError, DEFAULT_TIMEOUT, Https};
+use crate::https::{BuildError, Https, Settings};
 use crate::identity::{Authority, Identity, Secret32};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -65,9 +65,9 @@ impl AuthorityClient {
     pub fn new(url: &str, ca: Option<(PathBuf, Vec<u8>)>) -> Result<Self, AuthorityError> {
         let url = url.trim_end_matches('/').to_owned();
         check_url(&url).ok_or(AuthorityError::Url)?;
-        let pem = ca.as_ref().map(|(_, pem)| pem.as_slice());
-        let https = Https::new(pem, None, DEFAULT_TIMEOUT)?;
-        Ok(Self { url, ca: ca.map(|(path, _)| path), https })
+        let (path, pem) = ca.unzip();
+        let https = Https::new(&Settings { ca: pem, ..Settings::default() }, None)?;
+        Ok(Self { url, ca: path, https })
     }
 
     /// Its name and key: on a first contact as good as TLS; [`Identity::set_authority`] holds it to

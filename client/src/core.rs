@@ -45,7 +45,7 @@ pub struct PolicyRequest {
 pub struct Prepared {
     /// Where.
     pub url: String,
-    /// The `content-type` to send; no other field may be added.
+    /// The `content-type` to send. No other field may be added, except the credentials that a relay wants.
     pub content_type: &'static str,
     /// The content, always of one size.
     pub body: Vec<u8>,
@@ -57,7 +57,7 @@ pub struct Prepared {
 pub struct PreparedChange {
     /// Where: the relay resource, by which the caller can later avoid this relay.
     pub url: String,
-    /// The `content-type` to send; no other field may be added.
+    /// The `content-type` to send. No other field may be added, except the credentials that a relay wants.
     pub content_type: &'static str,
     /// The content, always of one size.
     pub body: Vec<u8>,

@@ -136,6 +136,15 @@ pub enum RelayError {
         /// The problem document's title, reduced to plain characters.
         title: Option<String>,
     },
+    /// It serves those only who show a token it knows.
+    #[error(
+        "wants a token it knows{}: put the one that its operator gave you into a file of mode 0600, and name the file as `bearer` of this relay in the profile",
+        title.as_deref().map(|title| format!(" ({title})")).unwrap_or_default()
+    )]
+    Token {
+        /// The problem document's title, reduced to plain characters.
+        title: Option<String>,
+    },
     /// It answered with something else than the protocol has, such as a web page.
     #[error("answered with something else than an oblivious HTTP response (a captive portal?)")]
     MediaType,
@@ -226,6 +235,8 @@ impl Error {
             Self::Profile(_) | Self::Storage(_) | Self::Prepare(_) | Self::RelayOfProvider { .. } => {
                 Fault::Local
             }
+            // The profile lacks it.
+            Self::Relay { error: RelayError::Token { .. }, .. } => Fault::Local,
             Self::Policy { error: PolicyError::Validity(ValidityError::NotYet), .. } => Fault::Local,
             Self::Relay { .. } | Self::RelaysDisagree => Fault::Relay,
             Self::Gateway(_) => Fault::Gateway,

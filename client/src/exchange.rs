@@ -133,7 +133,7 @@ fn check_outer(relay: &str, response: &RelayResponse) -> Result<(), Error> {
             // RFC 9458 §5.3. Anyone on the way may say so; it never makes the client use a key
             // that the signed policy does not name.
             Some(OHTTP_KEY_PROBLEM) => GatewayError::Key.into(),
-            _ => refuse(RelayError::Status { status: response.status, title: problem_title(response) }),
+            _ => refuse(status_error(response)),
         });
     }
     let media_type = response.content_type.as_deref().unwrap_or_default();
@@ -150,9 +150,18 @@ fn problem_type(response: &RelayResponse) -> Option<String> {
     problem_member(response.content_type.as_deref(), &response.body, "type")
 }
 
-/// The title of a problem document in a relay's response.
+/// The title of a problem document in a response.
 pub(crate) fn problem_title(response: &RelayResponse) -> Option<String> {
     title_of(response.content_type.as_deref(), &response.body)
+}
+
+/// What a response of another status than 200 says.
+pub(crate) fn status_error(response: &RelayResponse) -> RelayError {
+    let title = problem_title(response);
+    match response.status {
+        407 => RelayError::Token { title },
+        status => RelayError::Status { status, title },
+    }
 }
 
 /// The title of a problem document (RFC 9457). Anybody may have written it, so it is cut and reduced

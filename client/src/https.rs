@@ -12,14 +12,15 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long one exchange may take.
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Which part of that the TCP connection may take: a third.
 const CONNECT_SHARE: u32 = 3;
@@ -30,9 +31,37 @@ pub enum BuildError {
     /// The CA file holds no certificate, or one that cannot be read.
     #[error("the CA file holds no usable PEM certificate")]
     Ca,
+    /// A token has characters that none has.
+    #[error("the token for a relay is none: letters, digits and -._~+/= are allowed, no spaces")]
+    Token,
+    /// A certificate to show and its key cannot be used together.
+    #[error("the certificate for a relay, or its key, is no usable PEM, or they do not belong together")]
+    Identity,
     /// rustls and its provider disagree: a fault of the build.
     #[error("TLS is not available in this build: {0}")]
     Tls(Box<rustls::Error>),
+}
+
+/// How to connect.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// The certificates to trust (PEM); `None`: the web's roots.
+    pub(crate) ca: Option<Vec<u8>>,
+    pub(crate) local_address: Option<IpAddr>,
+    /// For one exchange.
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ca: None, local_address: None, timeout: DEFAULT_TIMEOUT }
+    }
+}
+
+/// A certificate to show, and its key, both PEM.
+pub(crate) struct Identity {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: Zeroizing<Vec<u8>>,
 }
 
 /// An HTTP client; its clones share connections.
@@ -43,21 +72,20 @@ pub(crate) struct Https {
 }
 
 impl Https {
-    /// A client that trusts `ca` (PEM), or else the web's roots. Whoever calls it sees to it that
-    /// `http` is for loopback only.
-    pub(crate) fn new(
-        ca: Option<&[u8]>,
-        local_address: Option<IpAddr>,
-        timeout: Duration,
-    ) -> Result<Self, BuildError> {
+    /// A client that shows `identity`, if any. Whoever calls it sees to it that `http` is for loopback
+    /// only.
+    pub(crate) fn new(settings: &Settings, identity: Option<&Identity>) -> Result<Self, BuildError> {
+        let timeout = settings.timeout;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // Without it a request over HTTP/2 waits some 40 ms for a delayed acknowledgement.
         tcp.set_nodelay(true);
-        tcp.set_local_address(local_address);
+        tcp.set_local_address(settings.local_address);
         // A relay that does not even take the connection is left for another one in good time.
         tcp.set_connect_timeout(Some(timeout / CONNECT_SHARE));
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls(ca)?).https_or_http();
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(settings.ca.as_deref(), identity)?)
+            .https_or_http();
         let http = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -93,7 +121,7 @@ impl Https {
     }
 }
 
-fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
+fn tls(ca: Option<&[u8]>, identity: Option<&Identity>) -> Result<ClientConfig, BuildError> {
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -109,7 +137,16 @@ fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| BuildError::Tls(Box::new(error)))?;
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    let config = config.with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(Identity { certificate, key }) => {
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+            let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| BuildError::Identity)?;
+            let config = config.with_client_auth_cert(chain.map_err(|_| BuildError::Identity)?, key);
+            config.map_err(|_| BuildError::Identity)?
+        }
+    };
     // A resumed session would tell a relay that the same phone is back, from wherever.
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)

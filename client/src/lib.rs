@@ -47,6 +47,8 @@ mod answer;
 mod authority;
 pub mod authority_answer;
 mod core;
+#[cfg(feature = "transport")]
+mod credentials;
 mod error;
 mod exchange;
 #[cfg(feature = "transport")]
@@ -95,7 +97,7 @@ pub use keys::{KeyFormatError, KeyMismatch, MAX_KEY, cose_key};
 pub use lookup::{Pending, Query};
 #[cfg(feature = "transport")]
 pub use probe::{PROBE_HANDLE, RelayProbe, Stage, Verdict};
-pub use profile::{Profile, ProfileError, ProfileFile, RelayFile};
+pub use profile::{Profile, ProfileError, ProfileFile, RelayFile, RelayIdentity};
 pub use publishing::{Change, PendingChange, Withdrawal};
 pub use random::{publish_delay, watch_delay};
 pub use storage::{FolderStorage, MemoryStorage, PolicyStorage, Storage, StorageError};

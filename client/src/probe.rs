@@ -201,7 +201,10 @@ fn fetching_failed(error: Error) -> Result<(Stage, Error), Error> {
             RelayError::Unreachable | RelayError::Untrusted | RelayError::Timeout | RelayError::Broken => {
                 Stage::Tls
             }
-            RelayError::TooLarge | RelayError::Status { .. } | RelayError::MediaType => Stage::Policy,
+            RelayError::TooLarge
+            | RelayError::Status { .. }
+            | RelayError::Token { .. }
+            | RelayError::MediaType => Stage::Policy,
         },
         Error::Policy { error: PolicyError::Keys(_), .. } | Error::NoSupportedKey => Stage::Keys,
         Error::Policy { .. } | Error::RelaysDisagree | Error::RelayOfProvider { .. } => Stage::Policy,

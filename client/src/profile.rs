@@ -5,6 +5,7 @@ use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::is_operator;
 use http::Uri;
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// How many relays, of different operators, a policy is fetched through.
 pub(crate) const RELAYS_NEEDED: usize = 2;
@@ -20,7 +21,7 @@ pub struct ProfileFile {
     /// The relays, at least two of different operators.
     pub relays: Vec<RelayFile>,
     /// A PEM file of the only certificates trusted for the relays; default: the web's roots.
-    pub ca: Option<std::path::PathBuf>,
+    pub ca: Option<PathBuf>,
 }
 
 /// A relay as the file states it.
@@ -31,6 +32,21 @@ pub struct RelayFile {
     pub url: String,
     /// Who runs it.
     pub operator: String,
+    /// A file of mode 0600 with one line, the token that this relay wants to see. Relative paths are
+    /// taken from the profile's folder.
+    pub bearer: Option<PathBuf>,
+    /// The certificate that this relay wants to see in the TLS handshake.
+    pub identity: Option<RelayIdentity>,
+}
+
+/// A certificate and its key. Relative paths are taken from the profile's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayIdentity {
+    /// PEM file with the certificate chain, one's own first.
+    pub certificate: PathBuf,
+    /// PEM file of mode 0600 with the private key.
+    pub key: PathBuf,
 }
 
 /// A profile, checked.

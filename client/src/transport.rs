@@ -1,6 +1,7 @@
 //! The thin HTTP transport: hyper and rustls around the [`Core`].
 //!
-//! Requests carry `content-type` and nothing else that a relay could tell clients apart by. Nothing
+//! Requests carry `content-type` and nothing else that a relay could tell clients apart by, unless it asks
+//! for credentials and the app has given some for it. Nothing
 //! is sent twice (RFC 9458 §6.5), with two exceptions that prove that nothing was processed: the
 //! connection to the relay could not be made, so that another one is drawn; the gateway asks for a
 //! date. Each at most once.
@@ -9,9 +10,10 @@ use crate::answer::Answer;
 use crate::core::{
     Core, Finished, FinishedChange, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange,
 };
+use crate::credentials::{Credential, Credentials, Secret};
 use crate::error::{Error, RelayError};
 use crate::exchange::RelayResponse;
-use crate::https::{BuildError, DEFAULT_TIMEOUT, Https};
+use crate::https::{BuildError, Https, Identity, Settings};
 use crate::lookup::Query;
 use crate::profile::Profile;
 use crate::publishing::{Change, Withdrawal};
@@ -32,6 +34,7 @@ type ClockFn = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub struct Client {
     core: Core,
     https: Https,
+    credentials: Credentials,
     clock: ClockFn,
     /// One fetch of the policy serves all lookups that wait for it.
     fetching: tokio::sync::Mutex<()>,
@@ -41,9 +44,8 @@ pub struct Client {
 pub struct ClientBuilder {
     profile: Profile,
     storage: Box<dyn Storage>,
-    ca: Option<Vec<u8>>,
-    local_address: Option<IpAddr>,
-    timeout: Duration,
+    settings: Settings,
+    credentials: Vec<Credential>,
     clock: ClockFn,
 }
 
@@ -63,9 +65,8 @@ impl Client {
         ClientBuilder {
             profile,
             storage: Box::new(MemoryStorage::default()),
-            ca: None,
-            local_address: None,
-            timeout: DEFAULT_TIMEOUT,
+            settings: Settings::default(),
+            credentials: Vec::new(),
             clock: Arc::new(|| {
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
             }),
@@ -209,8 +210,9 @@ impl Client {
         url: &str,
         limit: usize,
     ) -> Result<RelayResponse, Error> {
-        let request = request.map_err(|_| Error::Prepare("the request cannot be built"))?;
-        self.https.exchange(request, limit).await.map_err(|error| {
+        let mut request = request.map_err(|_| Error::Prepare("the request cannot be built"))?;
+        let https = self.credentials.show(url, &mut request).unwrap_or(&self.https);
+        https.exchange(request, limit).await.map_err(|error| {
             let relay =
                 url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
             Error::Relay { relay: relay.unwrap_or_default(), error }
@@ -240,19 +242,35 @@ impl ClientBuilder {
 
     /// PEM certificates to trust for the relays, instead of the web's roots.
     pub fn ca(mut self, pem: Vec<u8>) -> Self {
-        self.ca = Some(pem);
+        self.settings.ca = Some(pem);
         self
     }
 
     /// The local address to connect from.
     pub fn local_address(mut self, address: IpAddr) -> Self {
-        self.local_address = Some(address);
+        self.settings.local_address = Some(address);
         self
     }
 
     /// How long one exchange with a relay may take; default: 15 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// The token that the relay resource `relay` wants to see, written as in the profile. It is sent to
+    /// this relay, in `proxy-authorization`, and to no other.
+    pub fn bearer(mut self, relay: &str, token: &str) -> Self {
+        let secret = Secret::Bearer(token.to_owned().into());
+        self.credentials.push(Credential { relay: relay.to_owned(), secret });
+        self
+    }
+
+    /// The certificate and its key (both PEM) that the relay resource `relay` wants to see in the TLS
+    /// handshake. No other relay is shown it.
+    pub fn identity(mut self, relay: &str, certificate: Vec<u8>, key: Vec<u8>) -> Self {
+        let secret = Secret::Identity(Identity { certificate, key: key.into() });
+        self.credentials.push(Credential { relay: relay.to_owned(), secret });
         self
     }
 
@@ -266,13 +284,15 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// When the CA certificates cannot be used.
+    /// When the CA certificates, a token or an identity cannot be used.
     pub fn build(self) -> Result<Client, BuildError> {
         // The profile has seen to it that http is for loopback only.
-        let https = Https::new(self.ca.as_deref(), self.local_address, self.timeout)?;
+        let https = Https::new(&self.settings, None)?;
+        let credentials = Credentials::new(self.credentials, &self.settings)?;
         Ok(Client {
             core: Core::new(self.profile, self.storage),
             https,
+            credentials,
             clock: self.clock,
             fetching: tokio::sync::Mutex::new(()),
         })

@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use discreet_client::{
-    AuthorityClient, Client, ClientBuilder, FolderStorage, PolicyStorage, Profile, Timestamp,
+    AuthorityClient, Client, ClientBuilder, FolderStorage, PolicyStorage, Profile, ProfileFile, RelayFile,
+    RelayIdentity, Timestamp,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -46,21 +47,44 @@ pub(crate) fn own_client(profile: &Path, folder: Option<&Path>) -> Result<Client
     Ok(builder(profile)?.storage(storage).build()?)
 }
 
-/// The profile in a file.
-pub(crate) fn profile(path: &Path) -> Result<(Profile, Option<PathBuf>), Failure> {
+/// The profile in a file, checked and as it stands there.
+pub(crate) fn profile(path: &Path) -> Result<(Profile, ProfileFile), Failure> {
     let refuse = |error| Failure::Profile { path: path.to_owned(), error };
     let file = Profile::parse(&String::from_utf8_lossy(&read(path)?)).map_err(refuse)?;
-    let profile = Profile::check(&file).map_err(refuse)?;
-    Ok((profile, file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca))))
+    Ok((Profile::check(&file).map_err(refuse)?, file))
 }
 
 fn builder(path: &Path) -> Result<ClientBuilder, Failure> {
-    let (profile, ca) = profile(path)?;
-    let builder = Client::builder(profile);
-    Ok(match ca {
-        Some(ca) => builder.ca(read(&ca)?),
-        None => builder,
-    })
+    let (profile, stated) = profile(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut builder = Client::builder(profile);
+    if let Some(ca) = stated.ca {
+        builder = builder.ca(read(&folder.join(ca))?);
+    }
+    for RelayFile { url, bearer, identity, .. } in stated.relays {
+        if let Some(bearer) = bearer {
+            let token = String::from_utf8_lossy(&read_own(&folder.join(bearer))?).trim().to_owned();
+            builder = builder.bearer(&url, &token);
+        }
+        if let Some(RelayIdentity { certificate, key }) = identity {
+            let certificate = read(&folder.join(certificate))?;
+            builder = builder.identity(&url, certificate, read_own(&folder.join(key))?);
+        }
+    }
+    Ok(builder)
+}
+
+/// The content of a file that nobody else may read.
+fn read_own(path: &Path) -> Result<Vec<u8>, Failure> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let mode = std::fs::metadata(path).map_err(|source| file(path, source))?.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(Failure::Exposed { path: path.to_owned(), mode });
+        }
+    }
+    read(path)
 }
 
 /// A client of the authority at `url`; `ca` names a PEM file.

@@ -44,6 +44,8 @@ pub(crate) enum Failure {
     Unwritten { path: PathBuf, source: std::io::Error },
     #[error("{} holds more than such a file may", path.display())]
     TooLong { path: PathBuf },
+    #[error("{} has mode {mode:03o}, so others may read it; run chmod 600 on it", path.display())]
+    Exposed { path: PathBuf, mode: u32 },
     #[error("{} holds no {what}", path.display())]
     Content { path: PathBuf, what: &'static str },
     #[error("profile {}: {error}", path.display())]
@@ -91,6 +93,7 @@ impl Failure {
             | Self::Build(_)
             | Self::NoState
             | Self::File { .. }
+            | Self::Exposed { .. }
             | Self::Unwritten { .. } => LOCAL,
             Self::NotConfirmed | Self::NothingSeen => UNAVAILABLE,
             Self::Key(KeyMismatch::Other | KeyMismatch::NotNamed) => OTHER_KEY,

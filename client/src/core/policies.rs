@@ -137,8 +137,7 @@ impl Core {
         let relay = relay.ok_or(Error::Prepare("the request is another client's"))?;
         let refuse = |error| Error::Relay { relay: relay.host(), error };
         if response.status != 200 {
-            let title = exchange::problem_title(response);
-            return Err(refuse(RelayError::Status { status: response.status, title }));
+            return Err(refuse(exchange::status_error(response)));
         }
         if response.content_type.as_deref() != Some(POLICY_TYPE) {
             return Err(refuse(RelayError::MediaType));
