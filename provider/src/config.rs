@@ -3,7 +3,7 @@
 use discreet_protocol::identifier::{Domain, IdentifierError};
 use discreet_protocol::policy::Namespace;
 use discreet_serve::config::{ConfigError, folder, load, resolve};
-use discreet_serve::{Admin, Limits, Listen, LogConfig};
+use discreet_serve::{Admin, Clients, Limits, Listen, LogConfig};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,11 @@ pub struct Config {
     /// Bounds on connections, requests and times.
     #[serde(default)]
     pub limits: Limits,
+    /// How often one address may come, and what stands in front of the provider. Default: as often as it
+    /// likes, and nothing. Resolvers that pull the feed count, too: one pull is as many requests as the
+    /// feed has pages.
+    #[serde(default)]
+    pub clients: Clients,
     /// Attests which key belongs to the holder of an identifier. Needed to serve.
     pub authority: Option<AuthorityConfig>,
     /// Says of accounts that they exist and agreed to be listed. Only the command `endorse` uses it.
@@ -125,6 +130,7 @@ mod tests {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("provider.sample.toml");
         let config = Config::load(&sample).unwrap();
         assert!(matches!(config.listen, Listen::Tls { .. }));
+        assert_eq!(config.clients.rate.map(|rate| rate.burst.get()), Some(6000));
         let authority = config.authority.unwrap();
         assert_eq!((authority.name.0.as_str(), authority.credential_days), ("authority.example", 180));
         assert!(authority.key.is_absolute() && authority.database.ends_with("authority.db"));

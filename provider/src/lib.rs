@@ -107,7 +107,7 @@ impl Provider {
             reloads: vec![Reload::new("the operator's token", move || operators.reload())],
         };
         let handler = handler::ProviderHandler::new(authority, token, metrics);
-        let provider = Self(Shell::start(shell, handler).await?);
+        let provider = Self(Shell::start_for_clients(shell, &config.clients, handler).await?);
         environment.log.within(|| {
             let (address, admin) =
                 (provider.listening(), provider.admin_listening().map(tracing::field::display));
