@@ -181,3 +181,10 @@ seed("signer_output", "signature", b"9d" * 64 + b"\n")
 seed("signer_output", "upper", b"\t" + b"AF" * 64 + b"\r\n")
 seed("signer_output", "short", b"9d" * 63)
 seed("signer_output", "words", b"error: no token in slot 0\n")
+# The PROXY protocol, section 2.2: 192.0.2.7:50000 to 198.51.100.1:443 with an extension, and a health check.
+signature = b"\r\n\r\n\x00\r\nQUIT\n"
+seed("proxy_header", "ipv4", signature + bytes.fromhex("21110010c0000207c6336401c35001bb04000100"))
+addresses = "20010db8000000000000000000000007" + "20010db8000000000000000000000001"
+seed("proxy_header", "ipv6", signature + bytes.fromhex("21210024" + addresses + "c35001bb"))
+seed("proxy_header", "local", signature + bytes.fromhex("20000000"))
+seed("proxy_header", "version-1", b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n")
