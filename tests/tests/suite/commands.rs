@@ -3,6 +3,7 @@
 pub(crate) mod process;
 pub(crate) mod system;
 
+mod admission;
 mod bad_input;
 mod keys;
 mod lookups;
