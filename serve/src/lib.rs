@@ -21,6 +21,7 @@ mod clients;
 pub mod clock;
 pub mod config;
 mod connection;
+mod descriptors;
 mod environment;
 mod exchange;
 mod inherited;

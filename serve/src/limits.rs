@@ -13,7 +13,8 @@ const MIN_HEADER_BYTES: u32 = 8192;
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Open connections. Over it, a new one takes the place of the one that has waited on its peer the
-    /// longest, if for two seconds or more; else it waits in the kernel's queue.
+    /// longest, if for two seconds or more; else it waits in the kernel's queue. Never more than the
+    /// process may open files, less 256 or a quarter (`LimitNOFILE=` of a systemd unit).
     pub max_connections: usize,
     /// Requests being answered at once, over all connections. Over it: 503 with `Retry-After`.
     pub max_requests: usize,

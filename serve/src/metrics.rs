@@ -14,6 +14,7 @@ use crate::clients::Unwelcome;
 pub(crate) struct Metrics {
     connections: Counter,
     connections_open: Gauge,
+    connections_max: Gauge,
     requests: Family<StatusLabel, Counter>,
     pub(crate) refused: Family<BoundLabel, Counter>,
     unwelcome: Family<UnwelcomeLabel, Counter>,
@@ -72,6 +73,11 @@ impl Metrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("connections", "Connections accepted", self.connections.clone());
         registry.register("connections_open", "Connections open now", self.connections_open.clone());
+        registry.register(
+            "connections_max",
+            "Connections there are places for: max_connections, or what the open-files limit leaves",
+            self.connections_max.clone(),
+        );
         registry.register("requests", "Requests answered, by class of status", self.requests.clone());
         registry.register("refused", "Requests refused, by the bound they met", self.refused.clone());
         registry.register(
@@ -101,6 +107,10 @@ impl Metrics {
         self.connections.inc();
         self.connections_open.inc();
         OpenConnection(self.connections_open.clone())
+    }
+
+    pub(crate) fn set_places(&self, most: usize) {
+        self.connections_max.set(most.try_into().unwrap_or(i64::MAX));
     }
 
     pub(crate) fn answered(&self, status: StatusCode) {
