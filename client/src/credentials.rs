@@ -7,6 +7,7 @@
 use crate::https::{BuildError, Https, Identity, Settings};
 use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderValue, Request};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// Most characters of a token.
@@ -24,12 +25,12 @@ pub(crate) enum Secret {
     Identity(Identity),
 }
 
-/// The relays that are shown something.
+/// What each relay is shown, by its resource.
 #[derive(Default)]
-pub(crate) struct Credentials(Vec<Shown>);
+pub(crate) struct Credentials(BTreeMap<String, Shown>);
 
+#[derive(Default)]
 struct Shown {
-    relay: String,
     /// The value of `proxy-authorization` (RFC 6750 §2.1, RFC 9110 §11.7).
     bearer: Option<HeaderValue>,
     /// Connections on which a certificate is shown. They are nobody else's.
@@ -40,7 +41,7 @@ impl Credentials {
     pub(crate) fn new(given: Vec<Credential>, settings: &Settings) -> Result<Self, BuildError> {
         let mut all = Self::default();
         for Credential { relay, secret } in given {
-            let shown = all.entry(relay);
+            let shown = all.0.entry(relay).or_default();
             match secret {
                 Secret::Bearer(token) => shown.bearer = Some(bearer(&token)?),
                 Secret::Identity(identity) => shown.https = Some(Https::new(settings, Some(&identity))?),
@@ -51,29 +52,17 @@ impl Credentials {
 
     /// Adds what the relay of `url` wants to see, and says on which connections to send it.
     pub(crate) fn show<B>(&self, url: &str, request: &mut Request<B>) -> Option<&Https> {
-        let shown = self.0.iter().find(|shown| shown.is_for(url))?;
+        let (_, shown) = self.0.iter().find(|(relay, _)| is_of(url, relay))?;
         if let Some(bearer) = &shown.bearer {
             request.headers_mut().insert(PROXY_AUTHORIZATION, bearer.clone());
         }
         shown.https.as_ref()
     }
-
-    fn entry(&mut self, relay: String) -> &mut Shown {
-        let at = self.0.iter().position(|shown| shown.relay == relay).unwrap_or(self.0.len());
-        if at == self.0.len() {
-            self.0.push(Shown { relay, bearer: None, https: None });
-        }
-        // Never out of bounds: it has just been found or added.
-        #[allow(clippy::indexing_slicing)]
-        &mut self.0[at]
-    }
 }
 
-impl Shown {
-    /// The relay resource itself, and what lies below it.
-    fn is_for(&self, url: &str) -> bool {
-        url.strip_prefix(&self.relay).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
+/// Whether `url` is the relay resource itself or lies below it.
+fn is_of(url: &str, relay: &str) -> bool {
+    url.strip_prefix(relay).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, BuildError> {
