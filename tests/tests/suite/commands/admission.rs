@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::process::{Server, run};
+use super::process::{Server, binary, run};
 use super::system::{Site, System};
 use rcgen::{CertificateParams, KeyPair};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 const ALICE: &str = "+14155550123";
 const OPERATORS: [&str; 2] = ["operator = \"Relay operator 0\"\n", "operator = \"Relay operator 1\"\n"];
@@ -93,6 +96,25 @@ fn a_tokens_file_that_others_may_read_is_refused() {
     fs::write(&config, text + "[access.bearer]\nfile = \"tokens\"\n").unwrap();
     let ran = run("discreet-relay", ["--config", config.to_str().unwrap(), "--check-config"]);
     ran.refused(2, "has mode 644, so others may use it");
+}
+
+/// Descriptors run out long before `max_connections` does.
+#[test]
+fn silent_connections_make_room_before_descriptors_run_out() {
+    let site = Site::new();
+    let listen = "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n";
+    site.write("relay.toml", &format!("{listen}[gateways.dp]\nurl = \"https://127.0.0.1:1\"\n"));
+    let (relay, config) = (binary("discreet-relay"), site.path("relay.toml"));
+    let limited = format!("ulimit -n 96; exec {} --config {}", relay.display(), config.display());
+    let relay = Server::spawn(Command::new("sh").args(["-c", &limited]));
+    let silent: Vec<_> = (0..120).map(|_| TcpStream::connect(relay.addr).unwrap()).collect();
+    let mut honest = TcpStream::connect(relay.addr).unwrap();
+    honest.write_all(b"GET /nowhere HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    honest.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    drop(silent);
+    relay.stop();
 }
 
 #[test]
