@@ -27,7 +27,7 @@ pub struct Config {
     /// What the policy is signed with: the path of an Ed25519 seed of 64 hex digits, mode 0600, or a
     /// signer.
     pub directory_key: DirectoryKey,
-    /// What each relay may send, where the listener is `mutual_tls`. Default: no limit.
+    /// What each relay may send, where the listener is `mutual_tls` with `peers`. Default: no limit.
     #[serde(default)]
     pub relay_limit: Option<RelayLimit>,
     /// Who answers the requests.

@@ -69,6 +69,9 @@ pub enum BindError {
     /// Certificates or key for the remote resolver.
     #[error("resolver.remote: {0}")]
     Remote(#[from] TlsError),
+    /// A limit for each relay, and no relay is known.
+    #[error("relay_limit needs listen.mutual_tls with peers: relays are counted by their certificates")]
+    NobodyToLimit,
     /// The signed policy is longer than any client reads.
     #[error(
         "the policy of these rules has {bytes} bytes, clients read {MAX_STATEMENT}: name fewer authorities or namespaces"
@@ -176,6 +179,9 @@ discreet_serve::role!(Gateway, shell);
 
 impl Parts {
     fn open(config: &Config, environment: &Environment) -> Result<Self, BindError> {
+        if config.relay_limit.is_some() && !config.listen.names_peers() {
+            return Err(BindError::NobodyToLimit);
+        }
         let now = Timestamp::from_unix(environment.clock.now());
         let keys = Arc::new(keys::Keys::open(&config.ohttp_keys, now)?);
         let signer = signer::Signer::new(&config.directory_key)?;

@@ -95,11 +95,8 @@ discreet_serve::role!(Server, 0);
 
 fn listener(config: &Config) -> Result<&ServeConfig, BindError> {
     let serve = config.serve.as_ref().ok_or(BindError::NoServe)?;
-    match &serve.listen {
-        Listen::MutualTls { peers, .. } if !peers.is_empty() => Ok(serve),
-        Listen::Plaintext { .. } => Ok(serve),
-        Listen::MutualTls { .. } | Listen::Tls { .. } => Err(BindError::Everybody),
-    }
+    let closed = serve.listen.names_peers() || matches!(serve.listen, Listen::Plaintext { .. });
+    if closed { Ok(serve) } else { Err(BindError::Everybody) }
 }
 
 struct Answers(Arc<Resolver>);

@@ -165,6 +165,11 @@ impl Listen {
         self.tls().map(|_| ())
     }
 
+    /// Whether who connects is known by name: [`crate::Peer`].
+    pub fn names_peers(&self) -> bool {
+        matches!(self, Self::MutualTls { peers, .. } if !peers.is_empty())
+    }
+
     /// Where it is to listen.
     pub fn address(&self) -> &Address {
         match self {

@@ -117,6 +117,15 @@ fn rejects_a_relay_that_the_gateway_does_not_know() {
 }
 
 #[test]
+fn rejects_a_limit_for_relays_that_are_not_known() {
+    let site = Site::new();
+    site.bend("gateway.toml", "[resolver]\n", "relay_limit = { per_second = 1, burst = 1 }\n[resolver]\n");
+    site.gateway(["--check-config"]).refused(2, "relay_limit needs listen.mutual_tls with peers");
+    site.bend("gateway.toml", "[listen.tls]\n", "[listen.mutual_tls]\nissuer = \"ca.pem\"\n");
+    site.gateway(["--check-config"]).refused(2, "relay_limit needs listen.mutual_tls with peers");
+}
+
+#[test]
 fn a_relay_over_its_limit_is_told_so_whoever_asks() {
     let system = with_known_relays(&["relay-0", "relay-1"], "relay_limit = { per_second = 1, burst = 1 }");
     let told = (0..20).map(|_| system.site.lookup([NUMBER])).find(|ran| ran.code != Some(0)).unwrap();

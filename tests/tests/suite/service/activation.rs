@@ -119,3 +119,15 @@ fn a_passed_socket_that_nobody_takes_is_said() {
     let log = Server::spawn(&mut passing(socket, "discreet-relay", &config)).stop();
     assert!(log.contains("passed=1 taken=0") && log.contains("does not name"), "{log}");
 }
+
+#[test]
+fn connections_that_no_file_is_left_for_are_cut_down_and_said() {
+    let site = Site::new();
+    let config = site.relay_config(0, "https://127.0.0.1:1", 0);
+    let mut command = Command::new("sh");
+    // Soft below hard: the server raises the one to the other.
+    command.args(["-c", "ulimit -Sn 200 && ulimit -Hn 300 && exec \"$@\"", "sh"]);
+    command.arg(binary("discreet-relay")).arg("--config").arg(config);
+    let log = Server::spawn(&mut command).stop();
+    assert!(log.contains("fitting=44 max_files=300") && log.contains("LimitNOFILE="), "{log}");
+}
