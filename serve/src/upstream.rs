@@ -25,7 +25,7 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::rt::Executor as _;
+use hyper::{body::Body as _, rt::Executor as _};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -56,6 +56,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a silent HTTP/2 connection is probed, so that a dead one is noticed before it is used.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a request is taken back that hyper has not touched: as often as the pool hands out a connection
+/// that is just ending.
+const MAX_UNSENT: u32 = 3;
 /// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
 const MAX_IDLE_HTTP1: usize = 32;
 
@@ -144,8 +147,8 @@ impl Upstream {
     }
 
     /// Sends a request and waits for its whole answer, at most `max_response_bytes` of body. It is
-    /// processed at most once: it is sent again, at most once, where the first copy was provably not
-    /// processed. While no connection can be made, it waits for a few seconds.
+    /// processed at most once: it is sent again, a bounded number of times, where the copy before was provably
+    /// not processed. While no connection can be made, it waits for a few seconds.
     ///
     /// Of the request's URI only path and query are used. Header fields go out as they are; the client
     /// adds `host` and `content-length` and nothing else. Trailers of the answer are dropped.
@@ -202,7 +205,7 @@ impl Pools {
     ) -> Result<Response<Bytes>, UpstreamError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let client = self.clients.get(turn).ok_or(UpstreamError::Protocol)?;
-        let (mut may_resend, mut pauses) = (true, pauses());
+        let (mut may_resend, mut unsent, mut pauses) = (true, 0, pauses());
         loop {
             let answer = exchange(client, request.clone(), max_response_bytes).await;
             if answer.as_ref().err() == Some(&Failure::Unreachable) {
@@ -214,7 +217,11 @@ impl Pools {
             }
             self.outage.over();
             match answer {
-                // The same pool: it has just learned that this connection is no good.
+                // The same pool, which learns only now, if not a moment later, that a connection is no good.
+                Err(Failure::Unsent) if unsent < MAX_UNSENT => {
+                    unsent += 1;
+                    sleep(pauses.next().unwrap_or_default()).await;
+                }
                 Err(Failure::Unprocessed) if may_resend => may_resend = false,
                 Err(Failure::Final(error)) => return Err(error),
                 Err(_) => return Err(UpstreamError::Protocol),
@@ -230,7 +237,8 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     max_response_bytes: usize,
 ) -> Result<Response<Bytes>, Failure> {
-    let response = client.request(request).await.map_err(|error| judge(&error))?;
+    let harmless_alone = request.method().is_safe() || !request.body().is_end_stream();
+    let response = client.request(request).await.map_err(|error| judge(&error, harmless_alone))?;
     let (mut parts, body) = response.into_parts();
     parts.extensions.clear();
     // Once there is a response, whatever goes wrong proves nothing.
