@@ -50,6 +50,13 @@ pub enum Error {
         /// What happened.
         error: RelayError,
     },
+    /// A relay cannot be reached, and the profile has no other one through which a second operator's copy
+    /// of the policy could be had.
+    #[error("relay {relay}: cannot be reached, and no other can confirm the policy; nothing was sent")]
+    Unconfirmed {
+        /// The relay's host, from the profile.
+        relay: String,
+    },
     /// The policy that a relay passed on cannot be used.
     #[error("policy through relay {relay}: {error}")]
     Policy {
@@ -238,7 +245,7 @@ impl Error {
             // The profile lacks it.
             Self::Relay { error: RelayError::Token { .. }, .. } => Fault::Local,
             Self::Policy { error: PolicyError::Validity(ValidityError::NotYet), .. } => Fault::Local,
-            Self::Relay { .. } | Self::RelaysDisagree => Fault::Relay,
+            Self::Relay { .. } | Self::Unconfirmed { .. } | Self::RelaysDisagree => Fault::Relay,
             Self::Gateway(_) => Fault::Gateway,
             Self::Policy { .. } | Self::NoSupportedKey | Self::Directory(_) | Self::Publish(_) => {
                 Fault::Provider

@@ -1,22 +1,28 @@
 //! HTTPS as this client does it: hyper and rustls, shared by the exchanges with relays and those with
 //! an authority.
 //!
-//! Nothing is sent twice (RFC 9458 §6.5), redirects are not followed, cookies do not exist, TLS
-//! sessions are not resumed.
+//! Nothing is sent twice without proof that nothing was processed (RFC 9458 §6.5), redirects are not
+//! followed, cookies do not exist, TLS sessions are not resumed.
 
 use crate::error::RelayError;
 use crate::exchange::RelayResponse;
 use bytes::Bytes;
 use http::{Request, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy::{
+    self,
+    connect::{Connected, HttpConnector},
+};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 /// How long one exchange may take.
@@ -24,6 +30,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Which part of that the TCP connection may take: a third.
 const CONNECT_SHARE: u32 = 3;
+
+/// How often a request is taken back that hyper has not touched: as often as the pool hands out a connection
+/// that is just ending.
+const MAX_UNSENT: u32 = 3;
+
+/// The pause before it is sent after that.
+const UNSENT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +102,7 @@ impl Https {
         let http = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            // RFC 9458 §6.5: nothing is sent twice on the pool's belief that it was not sent.
+            // Whether to send again is decided below, once, and not by the pool, which has no bound.
             .retry_canceled_requests(false)
             .build(https.enable_all_versions().wrap_connector(tcp));
         Ok(Self { http, timeout })
@@ -106,7 +119,20 @@ impl Https {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<RelayResponse, RelayError> {
-        let response = self.http.request(request).await.map_err(|error| classify(&error))?;
+        let harmless_alone = request.method().is_safe() || !request.body().is_end_stream();
+        let (mut may_resend, mut unsent) = (true, 0);
+        let answered = loop {
+            match self.http.request(request.clone()).await {
+                Err(error) if unsent < MAX_UNSENT && is_unsent(&error) => {
+                    unsent += 1;
+                    sleep(UNSENT_PAUSE).await;
+                }
+                // The same bytes to the same server: it learns nothing from them that it could not know.
+                Err(error) if may_resend && is_unprocessed(&error, harmless_alone) => may_resend = false,
+                answered => break answered,
+            }
+        };
+        let response = answered.map_err(|error| classify(&error))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, limit).collect().await;
         let body = body.map_err(|error| {
@@ -150,6 +176,37 @@ fn tls(ca: Option<&[u8]>, identity: Option<&Identity>) -> Result<ClientConfig, B
     // A resumed session would tell a relay that the same phone is back, from wherever.
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
+}
+
+/// What hyper says of a request whose stream it has given up before its content.
+const DROPPED: &str = "runtime dropped the dispatch task";
+
+/// Proof that a request stayed here (RFC 9458 §6.5): hyper hands it back untouched, or its connection ended
+/// before it was given any.
+fn is_unsent(error: &legacy::Error) -> bool {
+    cause(error).is_some_and(|cause| cause.is_canceled() || cause.is_closed())
+}
+
+/// Proof that a request was not processed, although it was sent, in whole or in part. The peer has refused its
+/// stream (RFC 9113 §8.7). Or the peer goes away: its GOAWAY names an earlier stream as the last (RFC 9113
+/// §6.8), or came while ours was being opened, so that the content was not sent; `harmless_alone` says that
+/// the head is nothing without it, or a GET. A reset for another reason and the end of a connection prove
+/// nothing.
+fn is_unprocessed(error: &legacy::Error, harmless_alone: bool) -> bool {
+    let Some(cause) = cause(error) else { return false };
+    let rejected = |reason: &h2::Error| {
+        let refused = reason.is_reset() && reason.reason() == Some(h2::Reason::REFUSED_STREAM);
+        reason.is_remote() && (refused || (reason.is_go_away() && harmless_alone))
+    };
+    let is_http2 = error.connect_info().is_some_and(Connected::is_negotiated_h2);
+    let dropped = |reason: &(dyn std::error::Error + 'static)| {
+        is_http2 && harmless_alone && cause.is_user() && reason.to_string() == DROPPED
+    };
+    cause.source().is_some_and(|reason| reason.downcast_ref().is_some_and(rejected) || dropped(reason))
+}
+
+fn cause(error: &legacy::Error) -> Option<&hyper::Error> {
+    error.source().and_then(|cause| cause.downcast_ref())
 }
 
 fn classify(error: &legacy::Error) -> RelayError {

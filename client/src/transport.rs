@@ -1,10 +1,10 @@
 //! The thin HTTP transport: hyper and rustls around the [`Core`].
 //!
 //! Requests carry `content-type` and nothing else that a relay could tell clients apart by, unless it asks
-//! for credentials and the app has given some for it. Nothing
-//! is sent twice (RFC 9458 §6.5), with two exceptions that prove that nothing was processed: the
-//! connection to the relay could not be made, so that another one is drawn; the gateway asks for a
-//! date. Each at most once.
+//! for credentials and the app has given some for it. Nothing is sent twice (RFC 9458 §6.5), with three
+//! exceptions that prove that nothing was processed: the connection to the relay could not be made, so that
+//! another one is drawn; the relay has provably not processed it, so that the same bytes go to the same
+//! relay; the gateway asks for a date. Each at most once, but for what never left this machine.
 
 use crate::answer::Answer;
 use crate::core::{
@@ -27,6 +27,13 @@ use http_body_util::Full;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{Instant, sleep};
+
+/// How long a relay that cannot be reached is waited for, when no other one can hand out a policy to
+/// compare with: one that is restarted is back by then.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The pause between two attempts meanwhile.
+const PAUSE: Duration = Duration::from_millis(200);
 
 type ClockFn = Arc<dyn Fn() -> u64 + Send + Sync>;
 
@@ -38,6 +45,12 @@ pub struct Client {
     clock: ClockFn,
     /// One fetch of the policy serves all lookups that wait for it.
     fetching: tokio::sync::Mutex<()>,
+}
+
+/// Where one refresh of the policy has asked, and until when it may go on.
+struct Attempts {
+    tried: Vec<PolicyRequest>,
+    until: Instant,
 }
 
 /// Builds a [`Client`].
@@ -172,30 +185,36 @@ impl Client {
         let requests = self.core.policy_requests(self.now())?;
         let [first, second] = requests.as_slice() else { return Ok(()) };
         let (one, other) = tokio::join!(self.get(&first.url), self.get(&second.url));
-        let mut tried = requests.clone();
-        let one = self.or_elsewhere(first, one, second, &mut tried).await?;
-        let other = self.or_elsewhere(second, other, &one.0, &mut tried).await?;
+        let mut attempts = Attempts { tried: requests.clone(), until: Instant::now() + PATIENCE };
+        let one = self.or_elsewhere(first, one, second, &mut attempts).await?;
+        let other = self.or_elsewhere(second, other, &one.0, &mut attempts).await?;
         self.core.accept_policies(&[one, other], self.now())
     }
 
-    /// What was fetched; or, as long as relays cannot be reached, what another one hands out. A
-    /// policy is the same for everybody, so it may be asked for as often as there are relays.
+    /// What was fetched; or, as long as relays cannot be reached, what another one hands out, or the same
+    /// one a moment later. A policy is the same for everybody, so it may be asked for again.
     async fn or_elsewhere(
         &self,
         request: &PolicyRequest,
         mut fetched: Result<RelayResponse, Error>,
         kept: &PolicyRequest,
-        tried: &mut Vec<PolicyRequest>,
+        attempts: &mut Attempts,
     ) -> Result<(PolicyRequest, RelayResponse), Error> {
         let mut request = request.clone();
         loop {
-            let error = match fetched {
+            let relay = match fetched {
                 Ok(response) => return Ok((request, response)),
-                Err(error) if is_unreachable(&error) => error,
+                Err(Error::Relay { relay, error: RelayError::Unreachable }) => relay,
                 Err(error) => return Err(error),
             };
-            request = self.core.policy_request_elsewhere(tried, kept)?.ok_or(error)?;
-            tried.push(request.clone());
+            match self.core.policy_request_elsewhere(&attempts.tried, kept)? {
+                Some(elsewhere) => {
+                    attempts.tried.push(elsewhere.clone());
+                    request = elsewhere;
+                }
+                None if Instant::now() < attempts.until => sleep(PAUSE).await,
+                None => return Err(Error::Unconfirmed { relay }),
+            }
             fetched = self.get(&request.url).await;
         }
     }
