@@ -39,6 +39,7 @@ pub struct Net {
     /// none of them may write down.
     pub log: Searched,
     files: Files,
+    restart: Restart,
     // The folder goes last, when nobody uses it any more.
     _temporary: Option<TempDir>,
 }
@@ -57,6 +58,13 @@ pub struct NetBuilder {
 
 /// Puts something in front of a role: gets the role's name, where the role listens, and its certificate; returns where the others shall connect.
 type Front = Box<dyn Fn(&str, SocketAddr, &Path, &Path) -> SocketAddr>;
+
+/// What the roles were started with, and listen on.
+struct Restart {
+    level: LogConfig,
+    gateway: discreet_gateway::Config,
+    relays: Vec<discreet_relay::Config>,
+}
 
 struct Files {
     folder: PathBuf,
@@ -136,6 +144,43 @@ impl Net {
     /// When the directory cannot be written.
     pub fn import(&self, lines: &[String]) -> Result<(Summary, Vec<(u64, LineError)>)> {
         import_lines(&self.files.folder, lines, Timestamp::from_unix(self.clock.now()))
+    }
+
+    /// Stops the gateway gracefully and starts it anew, on the same port. Nobody listens there meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start again.
+    ///
+    /// # Panics
+    ///
+    /// When one of its tasks panicked.
+    pub async fn restart_gateway(&mut self) -> Result<()> {
+        self.stop_gateway().await;
+        self.gateway = Some(Gateway::bind_in(self.restart.gateway.clone(), self.environment()).await?);
+        Ok(())
+    }
+
+    /// As [`Net::restart_gateway`], for the relay at `index`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Net::restart_gateway`], and when there is no such relay.
+    ///
+    /// # Panics
+    ///
+    /// As [`Net::restart_gateway`].
+    pub async fn restart_relay(&mut self, index: usize) -> Result<()> {
+        let config = self.restart.relays.get(index).context("no such relay")?.clone();
+        let relay = self.relays.remove(index);
+        relay.shutdown();
+        relay.join().await.expect("no task of the relay panicked");
+        self.relays.insert(index, Relay::bind_in(config, self.environment()).await?);
+        Ok(())
+    }
+
+    fn environment(&self) -> Environment {
+        Environment { log: self.log.log(&self.restart.level), clock: self.clock.clone() }
     }
 
     /// Stops the gateway and waits until it has.
@@ -222,7 +267,9 @@ impl NetBuilder {
             let public_key = PublicKey(world.directory_key.verifying_key());
             config.directory_key = DirectoryKey::Signer { command, public_key };
         }
-        let gateway = Gateway::bind_in(config, environment()).await?;
+        let gateway = Gateway::bind_in(config.clone(), environment()).await?;
+        config.listen = again(config.listen, gateway.addr());
+        let mut restart = Restart { level: level.clone(), gateway: config, relays: Vec::new() };
         let gateway_addr = self.fronted("gateway", gateway.addr(), &certificate, &key);
 
         let mut relays = Vec::new();
@@ -236,13 +283,15 @@ impl NetBuilder {
             upstream.ca = Some(certificates.ca());
             config.gateways.insert(NAME.parse()?, upstream);
             config.admin = admin();
-            let relay = Relay::bind_in(config, environment()).await?;
+            let relay = Relay::bind_in(config.clone(), environment()).await?;
+            config.listen = again(config.listen, relay.addr());
+            restart.relays.push(config);
             urls.push(format!("https://{}/{NAME}", self.fronted(&name, relay.addr(), &certificate, &key)));
             relays.push(relay);
         }
         write_profile(&folder, &world, &urls)?;
         let files = Files { folder, certificates, urls };
-        Ok(Net { world, clock, gateway: Some(gateway), relays, log, files, _temporary: temporary })
+        Ok(Net { world, clock, gateway: Some(gateway), relays, log, files, restart, _temporary: temporary })
     }
 
     fn listen(&self, ip: IpAddr, certificate: &Path, key: &Path) -> Listen {
@@ -252,6 +301,14 @@ impl NetBuilder {
 
     fn fronted(&self, name: &str, addr: SocketAddr, certificate: &Path, key: &Path) -> SocketAddr {
         self.front.as_ref().map_or(addr, |front| front(name, addr, certificate, key))
+    }
+}
+
+/// The same, on the port that the system chose.
+fn again(listen: Listen, addr: SocketAddr) -> Listen {
+    match listen {
+        Listen::Tls { certificate, key, .. } => Listen::Tls { address: addr.into(), certificate, key },
+        other => other,
     }
 }
 

@@ -17,8 +17,6 @@ mod leaks;
 mod access;
 mod connections;
 mod documents;
-mod pauses;
-mod redirects;
 mod refreshing;
 mod support;
 mod trouble;

@@ -25,6 +25,7 @@ mod refusals;
 #[path = "../../../relay/tests/relay/support.rs"]
 mod relay_alone;
 mod remote;
+mod restarts;
 mod rfc9292;
 mod rfc9458;
 mod rfc9540;

@@ -8,6 +8,7 @@
 )]
 
 mod consistency;
+mod pauses;
 mod relay;
 mod silence;
 mod sizes;

@@ -12,3 +12,4 @@ mod answers;
 mod directory;
 pub(crate) mod fakes;
 mod policies;
+mod resend;

@@ -4,11 +4,12 @@
 
 use crate::end_to_end::{NOW, ask};
 use crate::recorder::{Recorder, names};
-use crate::relay_alone::{Gateway, Setup, sealed};
 use crate::wire::{BOTH_VERSIONS, Http};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request};
 use tests::{Net, World};
+
+mod redirects;
 
 const NUMBER: &str = "+14155550123";
 
@@ -34,16 +35,6 @@ async fn c51_keys_and_policy_are_served_with_their_types() {
             assert_eq!(head.headers()["content-type"], media_type);
         }
     }
-}
-
-#[tokio::test]
-async fn c19_c52_a_redirect_is_not_followed() {
-    let setup = Setup::new(Gateway::new(|_| {
-        Response::builder().status(307).header("location", "/elsewhere").body(Bytes::new()).unwrap()
-    }))
-    .await;
-    assert_eq!(setup.ask(sealed("sealed")).await.status(), StatusCode::BAD_GATEWAY);
-    assert_eq!(setup.gateway.seen().len(), 1);
 }
 
 /// RFC 9540 §7: a gateway cannot hand a client keys of its own, for it hears of no client when it gives

@@ -110,7 +110,7 @@ pub(super) const LINES: &[Line] = &[
     line(30, Rfc9458, "the client authorises the gateway"),
     line(31, Rfc9458, "one target, nothing else in any spelling"),
     line(32, Rfc9458, "configured gateways only"),
-    line(33, Rfc9458, "nothing is sent twice"),
+    line(33, Rfc9458, "nothing is sent twice without proof"),
     line(34, Rfc9458, "replay cache"),
     line(35, Rfc9458, "no early data"),
     line(36, Rfc9458, "`Date` in requests"),
@@ -129,12 +129,7 @@ pub(super) const LINES: &[Line] = &[
     line(49, Rfc9292, "invalid messages are not processed"),
     line(50, Rfc9292, "multi-valued fields"),
     line(51, Rfc9540, "the well-known resource"),
-    noted(
-        52,
-        Rfc9540,
-        "discovered gateways, redirects",
-        "gateways are configured, not discovered; following a redirect is issue 5",
-    ),
+    noted(52, Rfc9540, "discovered gateways, redirects", "gateways are configured, not discovered"),
     not_ours(
         53,
         Rfc9540,

@@ -126,3 +126,25 @@ async fn a_dropped_key_opens_nothing_and_clients_recover_with_the_next_policy() 
     net.clock.advance(HOUR);
     answers(&client).await;
 }
+
+/// The gateway's word that it does not know a key makes a relay ask for the policy of today.
+#[tokio::test]
+async fn after_a_drop_lookups_succeed_again_once_each_relay_has_seen_one_fail() {
+    let net = start().await;
+    let urls = net.relay_urls();
+    let clients = [net.client().build().unwrap(), net.client().build().unwrap()];
+    for client in &clients {
+        answers(client).await;
+    }
+    rotation::drop_all(&keys_file(&net), now(&net)).unwrap();
+    net.gateway.as_ref().unwrap().refresh_keys().unwrap();
+    for (client, avoided) in clients.iter().zip(urls) {
+        let refused = client.lookup_avoiding(ask(NOBODY), Some(avoided)).await;
+        assert!(matches!(refused, Err(Error::Gateway(GatewayError::Key))), "{refused:?}");
+    }
+    // Not a second later, and each with the one refresh that follows its failure.
+    for client in &clients {
+        answers(client).await;
+    }
+    answers(&net.client().build().unwrap()).await;
+}

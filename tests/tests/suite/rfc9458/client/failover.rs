@@ -3,13 +3,14 @@
 use crate::end_to_end::{NOW, ask};
 use crate::refusals::fakes::{Fake, NUMBER, POLICY_TYPE, Provider, client, found, profile};
 use bytes::Bytes;
-use discreet_client::{Client, Error, Outcome, RelayError, VerifiableMapping};
+use discreet_client::{Client, Error, Fault, Outcome, RelayError, VerifiableMapping};
 use discreet_serve::Clock;
 use http::{Method, Request, Response};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tests::{Net, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -129,6 +130,30 @@ async fn c33_two_relays_that_are_down_are_an_error() {
     }
     // One lookup in six draws both; the policy may be asked for everywhere.
     assert!((1..2 * DRAWS).contains(&unreachable), "{unreachable}");
+}
+
+/// With two relays, of which one is down: what both have agreed on counts until it is to be fetched anew.
+#[tokio::test]
+async fn one_of_two_relays_carries_lookups_alone_until_the_policy_is_to_be_compared_anew() {
+    let mut net = Net::builder().start(World::new(1, NOW)).await.unwrap();
+    let client = net.client().build().unwrap();
+    client.lookup(ask(NUMBER)).await.unwrap();
+    let gone = net.relays.remove(0);
+    gone.shutdown();
+    gone.join().await.unwrap();
+    net.clock.advance(3599);
+    for _ in 0..10 {
+        client.lookup(ask(NUMBER)).await.unwrap();
+    }
+    net.clock.advance(1);
+    let error = client.lookup(ask(NUMBER)).await.unwrap_err();
+    let host = net.relay_urls()[0].trim_start_matches("https://").trim_end_matches("/dp").to_owned();
+    assert_eq!(
+        error.to_string(),
+        format!("relay {host}: cannot be reached, and no other can confirm the policy; nothing was sent")
+    );
+    assert_eq!(error.fault(), Fault::Relay);
+    assert!(!error.is_refusal());
 }
 
 /// A relay of raw sockets: serves the policy, and reads every lookup whole before it does `end` to

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use crate::support::{Setup, answer, field_names, oblivious, publishing, sealed, upstream};
+use crate::relay_alone::{Setup, answer, field_names, oblivious, publishing, sealed, upstream};
 
 fn refusal(status: u16, retry_after: &str) -> Response<Bytes> {
     let mut response = answer(status, "application/problem+json", "{}");

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
-use crate::support::{Gateway, Setup, answer, document, field_names, get, oblivious, sealed, upstream};
+use crate::relay_alone::{Gateway, Setup, answer, document, field_names, get, oblivious, sealed, upstream};
 
 const WELL_KNOWN: &str = "/.well-known/ohttp-gateway";
 
