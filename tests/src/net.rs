@@ -180,7 +180,7 @@ impl Net {
     }
 
     fn environment(&self) -> Environment {
-        Environment { log: self.log.log(&self.restart.level), clock: self.clock.clone() }
+        Environment::new(self.log.log(&self.restart.level), self.clock.clone())
     }
 
     /// Stops the gateway and waits until it has.

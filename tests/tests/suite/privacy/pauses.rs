@@ -96,20 +96,20 @@ async fn c71_ratelimit_fields_are_neither_acted_on_nor_passed_back() {
 async fn copies_are_served_and_fetched_during_a_pause() {
     let setup = Setup::new(publishing()).await;
     setup.gateway.answer(|request| match request.method().as_str() {
-        "GET" => crate::support::published(request, 0),
+        "GET" => crate::relay_alone::published(request, 0),
         _ => refusal(429, "30"),
     });
     assert_eq!(setup.ask(sealed("sealed")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(setup.ask(crate::support::get("/dp")).await.status(), StatusCode::OK);
+    assert_eq!(setup.ask(crate::relay_alone::get("/dp")).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_document_is_left_alone_as_long_as_the_gateway_asks() {
     let setup = Setup::new(publishing()).await;
     setup.gateway.answer(|_| refusal(503, "20"));
-    let get = || setup.ask(crate::support::get("/dp"));
+    let get = || setup.ask(crate::relay_alone::get("/dp"));
     assert_eq!(get().await.status(), StatusCode::BAD_GATEWAY);
-    setup.gateway.answer(|request| crate::support::published(request, 0));
+    setup.gateway.answer(|request| crate::relay_alone::published(request, 0));
     setup.clock.advance(19);
     assert_eq!(get().await.status(), StatusCode::BAD_GATEWAY);
     setup.clock.advance(1);
