@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
 
 const ALICE: &str = "+14155550123";
 const OPERATORS: [&str; 2] = ["operator = \"Relay operator 0\"\n", "operator = \"Relay operator 1\"\n"];
@@ -102,14 +103,18 @@ fn a_tokens_file_that_others_may_read_is_refused() {
 #[test]
 fn silent_connections_make_room_before_descriptors_run_out() {
     let site = Site::new();
-    let listen = "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n";
-    site.write("relay.toml", &format!("{listen}[gateways.dp]\nurl = \"https://127.0.0.1:1\"\n"));
+    // Nobody leaves for being idle, only for another.
+    let text = "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n\
+                [limits]\nidle_timeout_secs = 3600\nheader_timeout_secs = 3600\n\
+                [gateways.dp]\nurl = \"https://127.0.0.1:1\"\n";
+    site.write("relay.toml", text);
     let (relay, config) = (binary("discreet-relay"), site.path("relay.toml"));
     let limited = format!("ulimit -n 96; exec {} --config {}", relay.display(), config.display());
     let relay = Server::spawn(Command::new("sh").args(["-c", &limited]));
     let silent: Vec<_> = (0..120).map(|_| TcpStream::connect(relay.addr).unwrap()).collect();
     let mut honest = TcpStream::connect(relay.addr).unwrap();
     honest.write_all(b"GET /nowhere HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").unwrap();
+    honest.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let mut answer = String::new();
     honest.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
