@@ -108,18 +108,22 @@ struct Declared {
 
 fn declared(package: &str) -> Declared {
     let mut declared = Declared::default();
-    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("src")) {
-        let text = fs::read_to_string(&file).unwrap();
-        // What tests register is nobody's.
-        let text = text.split("#[cfg(test)]").next().unwrap();
-        let enums: BTreeMap<_, _> = items(text, "EncodeLabelValue", "enum ").collect();
-        for (_, body) in items(text, "EncodeLabelSet", "struct ") {
-            for field in body {
+    let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("src"));
+    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    // What tests register is nobody's.
+    let texts: Vec<_> = texts.map(|text| text.split("#[cfg(test)]").next().unwrap().to_owned()).collect();
+    let enums = |text| items(text, "EncodeLabelValue", "enum ");
+    for text in &texts {
+        for (_, fields) in items(text, "EncodeLabelSet", "struct ") {
+            for field in fields {
                 let (label, kind) = field.split_once(": ").unwrap();
-                let values = enums.get(kind).unwrap_or_else(|| {
-                    panic!("{}: the label {label} is no enum of this file, so it is open", file.display())
+                // In its own file, or another of the crate.
+                let mut known = enums(text).chain(texts.iter().flat_map(|text| enums(text)));
+                let values = known.find(|(name, _)| *name == kind);
+                let (_, values) = values.unwrap_or_else(|| {
+                    panic!("{package}: the label {label} is no enum of the crate, so it is open")
                 });
-                declared.labels.insert((label.to_owned(), values.iter().cloned().collect()));
+                declared.labels.insert((label.to_owned(), values.into_iter().collect()));
             }
         }
         for call in ["register(", "encode_descriptor("] {

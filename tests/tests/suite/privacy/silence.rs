@@ -266,3 +266,15 @@ async fn the_clients_errors_print_no_identifier() {
         assert!(!format!("{error} {error:?}").contains("4155550123"), "{error:?}");
     }
 }
+
+/// The harness of child processes searches what they log, as [`Net`] does.
+#[test]
+#[should_panic(expected = "sh wrote down what it must not")]
+fn a_server_process_that_writes_an_address_down_fails_its_test() {
+    let listening = "INFO discreet_relay: listening address=127.0.0.1:1 admin=None";
+    let script = format!(
+        "echo 'DEBUG discreet_relay: 192.0.2.7:443 said hello' >&2; echo '{listening}' >&2; exec sleep 600"
+    );
+    let mut talkative = std::process::Command::new("sh");
+    drop(crate::commands::process::Server::spawn(talkative.args(["-c", &script])));
+}
