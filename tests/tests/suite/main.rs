@@ -10,6 +10,7 @@ mod end_to_end;
 mod graph;
 mod imports;
 mod kills;
+mod leaks;
 mod metrics;
 mod operators;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
