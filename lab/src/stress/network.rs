@@ -132,7 +132,8 @@ impl Server {
     }
 
     /// A rolling restart: the next process takes up the socket, then the one before drains and ends.
-    pub(crate) async fn restart(&mut self) -> Result<()> {
+    /// Returns what that one complained about.
+    pub(crate) async fn restart(&mut self) -> Result<Vec<String>> {
         let next = Process::start(&self.program, self.socket.as_ref()).await?;
         std::mem::replace(&mut self.process, next).stop().await
     }

@@ -117,13 +117,15 @@ impl Process {
         self.signal(Signal::HUP)
     }
 
-    /// Tells it to stop, and waits until it has drained and ended.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    /// Tells it to stop, and waits until it has drained and ended. Returns its complaints.
+    pub(crate) async fn stop(mut self) -> Result<Vec<String>> {
         self.signal(Signal::TERM)?;
         let ended = timeout(STOP, self.ended()).await;
         let status = ended.with_context(|| format!("{} does not stop", self.name))??;
         ensure!(status.success(), "{} ended with {status}: {}", self.name, self.said());
-        Ok(())
+        // What it said last is still being read.
+        let _ = self.reader.take().map(JoinHandle::join);
+        Ok(self.complaints())
     }
 
     async fn ended(&mut self) -> Result<ExitStatus> {

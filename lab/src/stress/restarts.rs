@@ -149,10 +149,10 @@ async fn act(event: Event, network: &mut Network, complaints: &mut Vec<String>) 
             }
         }
         Event::GatewayCertificate => renew(network, &network.gateway, &connector).await?,
-        Event::GatewayRestart => restart(&mut network.gateway, complaints).await?,
+        Event::GatewayRestart => complaints.extend(network.gateway.restart().await?),
         Event::RelayRestarts => {
             for relay in &mut network.relays {
-                restart(relay, complaints).await?;
+                complaints.extend(relay.restart().await?);
             }
         }
     }
@@ -170,11 +170,6 @@ async fn renew(network: &Network, server: &Server, connector: &Connector) -> Res
         anyhow::Ok(())
     });
     shown.await.context("a renewed certificate is not shown after SIGHUP")?
-}
-
-async fn restart(server: &mut Server, complaints: &mut Vec<String>) -> Result<()> {
-    complaints.extend(server.process.complaints());
-    server.restart().await
 }
 
 /// Clients at work.
