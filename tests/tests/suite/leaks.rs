@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::io::Write;
-use tests::leaks::{Kind, Searched, in_log, in_text};
+// By this name, because the relay's tests have it by this name, too.
+pub(crate) use tests::leaks::Searched;
+use tests::leaks::{Kind, in_log, in_text};
 
 const STAMP: &str = "2026-11-23T04:38:44.123456Z DEBUG discreet_relay::handler: not relayed";
 

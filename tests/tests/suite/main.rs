@@ -33,6 +33,3 @@ mod rfc9540;
 mod service;
 mod statements;
 mod wire;
-
-// By this name, because the relay's tests have it by this name.
-use tests::leaks;
