@@ -5,9 +5,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Cargo builds a package's binaries for that package's own tests only: the others are built here, in the
-/// profile and folder of this one.
+/// profile and folder of this one. The same packages as in crate `tests`, so that nothing is built twice.
 fn build() {
     let folder = Path::new(env!("CARGO_BIN_EXE_lab")).parent().unwrap();
     let profile = match folder.file_name().and_then(OsStr::to_str).unwrap() {
@@ -17,7 +18,7 @@ fn build() {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--locked", "--bins", "--profile", profile]);
     cargo.arg("--target-dir").arg(folder.parent().unwrap());
-    for role in ["relay", "gateway", "resolver"] {
+    for role in ["client", "relay", "gateway", "resolver", "provider"] {
         cargo.arg("-p").arg(format!("discreet-{role}"));
     }
     let built = cargo.output().unwrap();
@@ -26,7 +27,8 @@ fn build() {
 
 /// What `lab stress` prints as JSON; it must have met its targets.
 fn stress(arguments: &[&str]) -> serde_json::Value {
-    build();
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(build);
     let output = Command::new(env!("CARGO_BIN_EXE_lab")).arg("stress").args(arguments).arg("--json").output();
     let output = output.unwrap();
     assert!(output.status.success(), "{output:?}");
