@@ -49,8 +49,9 @@ fn idle_and_active_connections_are_counted_and_measured() {
 #[test]
 fn no_lookup_is_lost_through_one_round_of_restarts() {
     let arguments =
-        ["--rounds", "1", "--pause", "0", "--clients", "1", "--concurrency", "2", "--mappings", "40"];
+        ["--rounds", "1", "--pause", "0", "--clients", "2", "--every-ms", "10", "--mappings", "40"];
     let said = stress(&[&["restarts"][..], &arguments].concat());
+    assert!(said["figures"]["lookups"].as_u64().unwrap() > 0, "{said}");
     assert_eq!(said["figures"]["failed"].as_u64(), Some(0), "{said}");
     let events = said["figures"]["events"].as_array().unwrap();
     assert_eq!(events.len(), 6, "{said}");
