@@ -224,8 +224,9 @@ async fn keep(keys: Arc<keys::Keys>, publisher: Arc<policy::Publisher>, environm
             tracing::error!(%error, "the OHTTP keys stay as they were");
         }
         if let Err(error) = signed {
-            let until = publisher.void_from().map_or(0, Timestamp::unix);
-            tracing::error!(%error, until, "the last policy is served until it expires");
+            let hours_left =
+                publisher.void_from().map_or(0, |end| end.unix().saturating_sub(now.unix()) / 3600);
+            tracing::error!(%error, hours_left, "the last policy is served until it expires");
             tokio::time::sleep(SIGN_AGAIN).await;
         }
     }

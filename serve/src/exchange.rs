@@ -29,7 +29,6 @@ use crate::{
     addresses::{Empty, Origin},
     bodies::Bodies,
     clients::{Admission, Refused},
-    descriptors::places,
     metrics::{Bound, Metrics},
     peers::Peer,
     places::{Place, Places},
@@ -83,9 +82,8 @@ impl<H: Handler> Server<H> {
     ) -> Self {
         // Never more than the semaphore can count.
         let permits = Semaphore::new(limits.max_requests.min(Semaphore::MAX_PERMITS));
-        let most = places(limits.max_connections);
-        metrics.set_places(most);
-        let (places, bodies) = (Places::new(most), Bodies::new(limits.max_bodies));
+        metrics.set_places(limits.max_connections);
+        let (places, bodies) = (Places::new(limits.max_connections), Bodies::new(limits.max_bodies));
         Self { handler, limits, max_request_bytes, admission, places, bodies, permits, metrics, log }
     }
 

@@ -15,7 +15,8 @@ use rustix::{
 
 use crate::{Limits, listen::ListenError};
 
-/// Files a server needs besides the connections it accepts: those to upstreams, databases, logs, timers.
+/// Files a server needs besides the connections it accepts: those to upstreams, databases, logs, timers. Where
+/// they are few, a quarter of all.
 const OTHER_FILES: u64 = 256;
 
 /// What a process got from who started it. By default nothing: a test's roles inherit nothing.
@@ -87,11 +88,13 @@ impl Inherited {
         }
     }
 
-    /// The bounds, with no more connections than there are files for.
+    /// The bounds, with no more connections than there are files for: one that cannot be accepted waits in the
+    /// kernel, where nobody makes room for it.
     pub(crate) fn fit(&self, limits: &Limits) -> Limits {
         let mut limits = limits.clone();
         let Some(max_files) = self.max_files else { return limits };
-        let fitting = usize::try_from(max_files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+        let fitting =
+            usize::try_from(max_files - OTHER_FILES.min(max_files / 4)).unwrap_or(usize::MAX).max(1);
         if limits.max_connections > fitting {
             let configured = limits.max_connections;
             tracing::warn!(

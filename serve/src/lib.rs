@@ -21,7 +21,6 @@ mod clients;
 pub mod clock;
 pub mod config;
 mod connection;
-mod descriptors;
 mod environment;
 mod exchange;
 mod inherited;

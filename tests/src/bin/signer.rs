@@ -10,8 +10,9 @@ use ed25519_dalek::Signer;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let key = arguments.next().context("the first argument is the key's file")?;
     let mode = arguments.next().context("the second argument is the mode's file")?;
@@ -23,7 +24,8 @@ fn main() -> Result<()> {
         "sign" => print(&key),
         "fail" => {
             print(&key);
-            bail!("signed, and then thought better of it");
+            eprintln!("signed, and then thought better of it");
+            return Ok(ExitCode::FAILURE);
         }
         "hang" => loop {
             std::thread::park();
@@ -32,5 +34,5 @@ fn main() -> Result<()> {
         "garbage" => println!("no token in slot 0"),
         other => bail!("no such mode: {other}"),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -202,7 +202,7 @@ impl Server {
     /// As [`Server::start`], of a command that was prepared by others.
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let name = Path::new(command.get_program()).file_name().unwrap().to_str().unwrap().to_owned();
+        let name = name_of(command);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, lines) = spoken(&mut child);
         let deadline = std::time::Instant::now() + PATIENCE;
@@ -290,6 +290,15 @@ impl Drop for Server {
         let _ = self.child.wait();
         self.searched();
     }
+}
+
+/// Which of our programs a command runs, be it through a shell.
+fn name_of(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let text = words.map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+    let (_, role) = text.split_once("/discreet-").unwrap();
+    let end = role.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(role.len());
+    format!("discreet-{}", &role[..end])
 }
 
 /// The word behind `name` in a line of a log.

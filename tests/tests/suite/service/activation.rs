@@ -129,5 +129,5 @@ fn connections_that_no_file_is_left_for_are_cut_down_and_said() {
     command.args(["-c", "ulimit -Sn 200 && ulimit -Hn 300 && exec \"$@\"", "sh"]);
     command.arg(binary("discreet-relay")).arg("--config").arg(config);
     let log = Server::spawn(&mut command).stop();
-    assert!(log.contains("fitting=44 max_files=300") && log.contains("LimitNOFILE="), "{log}");
+    assert!(log.contains("fitting=225 max_files=300") && log.contains("LimitNOFILE="), "{log}");
 }
