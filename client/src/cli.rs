@@ -80,7 +80,8 @@ enum Action {
     ///
     /// The stages: tls (the relay is reached and trusted), policy (it hands out the provider's, the same
     /// as a relay of another operator), keys (the gateway opens the question, and its answer opens
-    /// here), token (not needed yet), store (the directory answers), signature (the mapping verifies).
+    /// here), token (the provider's; not needed yet: a relay's own is part of policy), store (the directory
+    /// answers), signature (the mapping verifies).
     ///
     /// The identifier is handle:discreet-probe. A provider may publish a mapping for it, so that there
     /// is a signature to check; that it is not found is as good.

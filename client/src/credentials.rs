@@ -52,7 +52,8 @@ impl Credentials {
 
     /// Adds what the relay of `url` wants to see, and says on which connections to send it.
     pub(crate) fn show<B>(&self, url: &str, request: &mut Request<B>) -> Option<&Https> {
-        let (_, shown) = self.0.iter().find(|(relay, _)| is_of(url, relay))?;
+        // All that fit are prefixes of the URL: the last in order is the longest.
+        let (_, shown) = self.0.iter().rev().find(|(relay, _)| is_of(url, relay))?;
         if let Some(bearer) = &shown.bearer {
             request.headers_mut().insert(PROXY_AUTHORIZATION, bearer.clone());
         }
@@ -107,6 +108,14 @@ mod tests {
         {
             assert_eq!(shown(&credentials, url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn of_two_resources_that_fit_the_longer_counts() {
+        let given = vec![given("https://a.example", "short"), given("https://a.example/dp", "long")];
+        let credentials = Credentials::new(given, &Settings::default()).unwrap();
+        assert_eq!(shown(&credentials, "https://a.example/dp/policy").as_deref(), Some("Bearer long"));
+        assert_eq!(shown(&credentials, "https://a.example/other").as_deref(), Some("Bearer short"));
     }
 
     #[test]

@@ -126,11 +126,17 @@ fn is_key_trouble(answer: &Response<Bytes>) -> bool {
         && answer.body().windows(OHTTP_KEY_PROBLEM.len()).any(|part| part == OHTTP_KEY_PROBLEM)
 }
 
+/// Whether a status speaks of the hop it is sent on. Passed back it would be the relay's own word ("your token
+/// is refused"), and some make a client send again (RFC 9110 §15.5.8, §15.5.9, §15.5.20; RFC 8470 §5.2).
+fn is_of_this_hop(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 407 | 408 | 421 | 425)
+}
+
 /// An encapsulated response, or a problem from before decapsulation (RFC 9458 §5.2, §5.3); no page of
 /// a balancer, no redirect.
 fn pass_back(answer: Response<Bytes>) -> Result<Response<Bytes>, ForwardError> {
     let status = answer.status();
-    let failed = status.is_client_error() || status.is_server_error();
+    let failed = (status.is_client_error() || status.is_server_error()) && !is_of_this_hop(status);
     let content_type = if status == StatusCode::OK && media::is(answer.headers(), OHTTP_RES) {
         OHTTP_RES
     } else if failed && media::is(answer.headers(), PROBLEM_JSON) {

@@ -21,19 +21,25 @@ pub(crate) struct Pause(AtomicU64);
 impl Pause {
     /// The seconds left at `now`, 1 to [`MAX_PAUSE_SECS`].
     pub(crate) fn left(&self, now: u64) -> Option<u64> {
-        let left = self.0.load(Ordering::Relaxed).saturating_sub(now);
-        // More is left only of a clock that was set back.
-        (1..=MAX_PAUSE_SECS).contains(&left).then_some(left)
+        is_running(self.0.load(Ordering::Relaxed), now)
     }
 
     /// Begins, or prolongs, a pause if `answer` asks for one. The seconds left then.
     pub(crate) fn heed<T>(&self, answer: &Response<T>, now: u64) -> Option<u64> {
         let secs = asked_secs(answer, now)?;
         let until = now.saturating_add(secs);
-        let earlier = self.left(now).map_or(0, |left| now.saturating_add(left));
-        self.0.store(until.max(earlier), Ordering::Relaxed);
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |earlier| {
+            Some(if is_running(earlier, now).is_some() { until.max(earlier) } else { until })
+        });
         self.left(now)
     }
+}
+
+/// What is left at `now` of a pause until `until`.
+fn is_running(until: u64, now: u64) -> Option<u64> {
+    let left = until.saturating_sub(now);
+    // More is left only of a clock that was set back.
+    (1..=MAX_PAUSE_SECS).contains(&left).then_some(left)
 }
 
 /// The pause that an answer asks for, in seconds, 1 to [`MAX_PAUSE_SECS`].

@@ -61,7 +61,7 @@ pub(crate) enum TargetError {
     #[error("the gateway redirects a POST with another status than 307 or 308")]
     Processed,
     /// It is one redirect after the other.
-    #[error("the gateway redirects more than {MAX_HOPS} times")]
+    #[error("the gateway redirects more than {MAX_HOPS} times, or in a circle")]
     TooMany,
 }
 
@@ -103,6 +103,7 @@ impl Target {
         now: u64,
     ) -> Result<Response<Bytes>, TargetError> {
         let (mut path, mut until) = self.current(now);
+        let mut been = Vec::new();
         for hop in 0..=MAX_HOPS {
             *request.uri_mut() = Uri::from(path.clone());
             let answer = gateway.send(request.clone(), max_response_bytes).await?;
@@ -115,7 +116,11 @@ impl Target {
             if request.method() == Method::POST && !keeps_method(answer.status()) {
                 return Err(TargetError::Processed);
             }
+            been.push(path);
             path = location(gateway.origin(), answer.headers())?;
+            if been.contains(&path) {
+                return Err(TargetError::TooMany);
+            }
             // A chain is kept as long as its shortest-lived part.
             until = until.min(now.saturating_add(kept_secs));
         }

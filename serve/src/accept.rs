@@ -43,32 +43,45 @@ pub(crate) async fn serve_listener<H: Handler>(
     let mut stopping = std::pin::pin!(stopped(stop.clone()));
     // Accepted, and waiting for a place; meanwhile the kernel queues the others.
     let mut arrived = None;
+    let admit = |(socket, origin), place, evicted: bool| {
+        if evicted {
+            server.metrics.evicted.inc();
+        }
+        let open = server.metrics.connection();
+        let visit = Visit { place, origin, peer: None };
+        let tls = tls.as_ref().map(|tls| tls.borrow().clone());
+        let (shared, stop) = (Arc::clone(&server), stop.clone());
+        server.log.attach(async move {
+            let _open = open;
+            serve_socket(socket, tls, shared, visit, stop).await;
+        })
+    };
     loop {
         tokio::select! {
             () = stopping.as_mut() => break,
             Some(result) = connections.join_next() => ended.note(&result, &server.metrics),
             arrival = next(&listener, &server), if arrived.is_none() => arrived = Some(arrival),
             (place, evicted) = server.places.take(), if arrived.is_some() => {
-                let Some((socket, origin)) = arrived.take() else { continue };
-                if evicted {
-                    server.metrics.evicted.inc();
+                if let Some(arrival) = arrived.take() {
+                    connections.spawn(admit(arrival, place, evicted));
                 }
-                let open = server.metrics.connection();
-                let visit = Visit { place, origin, peer: None };
-                let tls = tls.as_ref().map(|tls| tls.borrow().clone());
-                let (shared, stop) = (Arc::clone(&server), stop.clone());
-                connections.spawn(server.log.attach(async move {
-                    let _open = open;
-                    serve_socket(socket, tls, shared, visit, stop).await;
-                }));
             }
         }
     }
     // Closed first: from here on the system refuses new connections.
     drop(listener);
     let drained = timeout(server.limits.drain(), async {
-        while let Some(result) = connections.join_next().await {
-            ended.note(&result, &server.metrics);
+        loop {
+            tokio::select! {
+                Some(result) = connections.join_next() => ended.note(&result, &server.metrics),
+                // It was accepted, so nobody else can serve it.
+                (place, evicted) = server.places.take(), if arrived.is_some() => {
+                    if let Some(arrival) = arrived.take() {
+                        connections.spawn(admit(arrival, place, evicted));
+                    }
+                }
+                else => break,
+            }
         }
     });
     if drained.await.is_err() {

@@ -8,7 +8,7 @@ use std::{
     num::NonZeroUsize,
 };
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header::FORWARDED};
 use prometheus_client::encoding::EncodeLabelValue;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -92,6 +92,11 @@ impl Admission {
         Self { behind: clients.behind, addresses: clients.rate.as_ref().map(Addresses::new) }
     }
 
+    /// Whether the address of a connection is its client's, and counts.
+    pub(crate) fn counts_peers(&self) -> bool {
+        self.behind == Behind::Nobody && self.addresses.is_some()
+    }
+
     /// A connection has been accepted: what is kept of its address, if that is the client's.
     pub(crate) fn accepted(&self, peer: Option<SocketAddr>) -> Result<Option<Origin>, Unwelcome> {
         match (self.behind, &self.addresses) {
@@ -119,16 +124,18 @@ impl Admission {
 
     /// A request has arrived, of which only the head is there.
     pub(crate) fn asked(&self, headers: &mut HeaderMap, origin: Option<Origin>) -> Result<(), Refused> {
-        let Some(addresses) = &self.addresses else { return Ok(()) };
-        let origin = match self.behind {
+        let forwarded = match self.behind {
             Behind::ForwardedFor { proxies } => {
-                let address = forwarded_for(headers, proxies).ok_or(Refused::ForwardedFor)?;
-                // It has served its purpose, and a handler shall not see it.
-                headers.remove(FORWARDED_FOR);
-                addresses.origin(address)
+                Some(forwarded_for(headers, proxies).ok_or(Refused::ForwardedFor)?)
             }
-            Behind::Nobody | Behind::ProxyProtocol => origin.unwrap_or(Origin::Unnamed),
+            Behind::Nobody | Behind::ProxyProtocol => None,
         };
+        // Whoever wrote them, a handler shall not see them.
+        headers.remove(FORWARDED_FOR);
+        headers.remove(FORWARDED);
+        let Some(addresses) = &self.addresses else { return Ok(()) };
+        let forwarded = forwarded.map(|address| addresses.origin(address));
+        let origin = forwarded.or(origin).unwrap_or(Origin::Unnamed);
         addresses.take(origin).map_err(Refused::Rate)
     }
 }

@@ -127,9 +127,11 @@ where
     let builder = http(server, tasks.executor());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut leaving = None;
+    // A body that is arriving at a stop is no work yet, and must not be cut off.
+    let patient = GOODBYE.max(server.limits.body_timeout());
     let goodbye = tokio::select! {
         biased; // A stop is seen before an answer goes out, so that the answer can announce the close.
-        () = leave_at(stop, begun) => GOODBYE,
+        () = leave_at(stop, begun) => patient,
         _ = connection.as_mut() => return,
         () = visit.place.lost() => {
             leaving = visit.place.goodbye();

@@ -111,7 +111,9 @@ impl<H: Handler> Server<H> {
         let mut request = self.read(request).await?;
         // Taken only now: nobody holds them by being slow.
         let _permit = self.permits.try_acquire().map_err(|_| self.busy())?;
-        let _work = visit.place.work().ok_or_else(|| self.busy())?;
+        // This connection leaves, the server has room: no `Retry-After`, which a relay would take for all.
+        let leaving = || problem(StatusCode::SERVICE_UNAVAILABLE, "this connection is being closed");
+        let _work = visit.place.work().ok_or_else(leaving)?;
         // The one thing a handler learns of a connection, and of known peers only.
         request.extensions_mut().extend(visit.peer.clone().map(extension).unwrap_or_default());
         Ok(self.answer(request).await)

@@ -168,8 +168,10 @@ mod tests {
 
     #[test]
     fn the_last_connection_is_never_taken_away() {
-        let none = Inherited { max_files: Some(10), ..Inherited::default() };
+        let none = Inherited { max_files: Some(1), ..Inherited::default() };
         assert_eq!(none.fit(&Limits::default()).max_connections, 1);
+        let few = Inherited { max_files: Some(100), ..Inherited::default() };
+        assert_eq!(few.fit(&Limits::default()).max_connections, 75, "a quarter is for other things");
     }
 
     #[test]

@@ -67,6 +67,9 @@ impl fmt::Debug for Task {
 /// Why a server did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// All clients would share one bucket.
+    #[error("clients.rate: a Unix socket has no addresses; say with clients.behind what is in front of it")]
+    NoAddresses,
     /// A limit makes no sense.
     #[error(transparent)]
     Limits(#[from] LimitsError),
@@ -139,6 +142,9 @@ impl Shell {
         config.limits.check()?;
         differ(config.listen, config.admin)?;
         let (listener, listening, tls) = config.listen.open(config.inherited).await?;
+        if matches!(listening, Listening::Unix(_)) && admission.counts_peers() {
+            return Err(StartError::NoAddresses);
+        }
         let (admin_listener, admin) = open_admin(config.admin, config.inherited).await?.unzip();
         let limits = config.log.within(|| config.inherited.fit(config.limits));
 

@@ -15,7 +15,7 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use thiserror::Error;
 
@@ -87,6 +87,7 @@ pub(crate) fn server_config(
     let key_der = private_key(key)?;
     let builder = ServerConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().map_err(unavailable)?;
+    let known_only = !matches!(visitors, Visitors::Anybody);
     let builder = match visitors {
         Visitors::Anybody => builder.with_no_client_auth(),
         Visitors::Pinned(peers) => builder.with_client_cert_verifier(peers),
@@ -97,6 +98,11 @@ pub(crate) fn server_config(
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // RFC 8470 §3: early data can be replayed. Zero is the default; it is stated because we rely on it.
     config.max_early_data_size = 0;
+    if known_only {
+        // A resumed session is not verified again: neither its certificate's dates nor its issuer.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Arc::new(config))
 }
 

@@ -33,7 +33,7 @@ use hyper_util::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::oneshot,
+    sync::{Semaphore, oneshot},
     time::{Instant, sleep, timeout},
 };
 
@@ -62,6 +62,10 @@ const MAX_UNSENT: u32 = 3;
 /// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
 const MAX_IDLE_HTTP1: usize = 32;
 
+/// Exchanges that go on at once, also those whose caller has left: whoever asks and leaves must not pile them
+/// up. More cannot be sent.
+const MAX_EXCHANGES: usize = 4096;
+
 type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// What is behind an origin. Cheap to share by reference; dropping it closes the connections.
@@ -71,6 +75,7 @@ pub struct Upstream {
     origin: Origin,
     timeout: Duration,
     pools: RwLock<Arc<Pools>>,
+    exchanges: Arc<Semaphore>,
     tasks: Tasks,
 }
 
@@ -115,6 +120,7 @@ impl Upstream {
             config: config.clone(),
             origin: config.url.clone(),
             timeout: timeout_of(config),
+            exchanges: Arc::new(Semaphore::new(MAX_EXCHANGES)),
             tasks,
         })
     }
@@ -162,6 +168,8 @@ impl Upstream {
         request: Request<Bytes>,
         max_response_bytes: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
+        // Nothing has been sent.
+        let held = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| UpstreamError::Connect)?;
         let (parts, body) = request.into_parts();
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = parts.method;
@@ -178,13 +186,13 @@ impl Upstream {
         // nobody upstream can tell which client it was by the moment it gave up.
         let (tell, told) = oneshot::channel();
         self.tasks.executor().execute(async move {
+            let _held = held;
             let _ = tell.send(exchange.await.unwrap_or(Err(UpstreamError::Timeout)));
         });
         // It is not told only if this upstream is dropped meanwhile.
         told.await.unwrap_or(Err(UpstreamError::Protocol))
     }
 
-    /// The one whose turn it is.
     fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
         let path = uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"));
         Uri::builder()

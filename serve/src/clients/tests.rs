@@ -36,6 +36,26 @@ fn by_default_nothing_is_read_and_nobody_refused() {
 }
 
 #[test]
+fn no_handler_sees_an_address_whoever_wrote_it_down() {
+    for behind in ["\"nobody\"", "\"proxy_protocol\"", "{ forwarded_for = { proxies = 1 } }"] {
+        let unlimited = Admission::new(&clients(&format!("behind = {behind}")));
+        for admission in [unlimited, admission(behind)] {
+            let mut seen = headers(&["192.0.2.7"]);
+            seen.insert("forwarded", "for=192.0.2.7".parse().unwrap());
+            let _ = admission.asked(&mut seen, None);
+            assert!(seen.is_empty(), "{behind}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_rate_too_a_request_without_its_entry_is_refused() {
+    let admission = Admission::new(&clients("behind = { forwarded_for = { proxies = 1 } }"));
+    assert_eq!(admission.asked(&mut HeaderMap::new(), None), Err(Refused::ForwardedFor));
+    assert_eq!(admission.asked(&mut headers(&["192.0.2.7"]), None), Ok(()));
+}
+
+#[test]
 fn a_connection_and_a_request_cost_the_same_token() {
     let admission = admission("\"nobody\"");
     let (one, other) = ("192.0.2.7:50000".parse().unwrap(), "192.0.2.8:50000".parse().unwrap());

@@ -167,3 +167,19 @@ async fn tls_speaks_http2_to_our_upstream_client() {
     let names: Vec<_> = answer.headers().keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["content-length"], "no date, no server");
 }
+
+#[tokio::test]
+async fn both_versions_of_tls_are_spoken() {
+    let pki = Pki::new();
+    let config = Config { listen: pki.listen(), ..Config::default() };
+    let shell = config.start(Echo::default()).await.unwrap();
+    for (version, name) in [
+        (&rustls::version::TLS12, rustls::ProtocolVersion::TLSv1_2),
+        (&rustls::version::TLS13, rustls::ProtocolVersion::TLSv1_3),
+    ] {
+        let stream = tokio::net::TcpStream::connect(shell.addr()).await.unwrap();
+        let stream = pki.handshake_in(&[version], stream).await;
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(name));
+        assert_eq!(support::OneConnection::over(stream).await.get("/").await, "HTTP/2.0");
+    }
+}

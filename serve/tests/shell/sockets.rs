@@ -47,6 +47,17 @@ async fn a_unix_socket_serves_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn a_rate_for_addresses_is_refused_where_there_are_none() {
+    let (_folder, path) = folder();
+    let listen = Listen::Plaintext { address: Address::Unix(path) };
+    let config = Config { listen, ..Config::default() };
+    let rate = "rate = { per_minute = 60, burst = 60 }";
+    assert!(matches!(config.try_start_for(rate, Echo::default()).await, Err(StartError::NoAddresses)));
+    let behind = format!("behind = \"proxy_protocol\"\n{rate}");
+    assert!(config.try_start_for(&behind, Echo::default()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_unix_socket_serves_tls() {
     let (_folder, path) = folder();
     let pki = Pki::new();

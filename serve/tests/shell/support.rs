@@ -71,9 +71,13 @@ impl Config {
 
     /// As a role does that clients come to.
     pub(crate) async fn start_for(&self, clients: &str, handler: Echo) -> Shell {
+        self.try_start_for(clients, handler).await.unwrap()
+    }
+
+    pub(crate) async fn try_start_for(&self, clients: &str, handler: Echo) -> Result<Shell, StartError> {
         let (log, inherited) = (self.log.log(&LogConfig::default()), Inherited::default());
         let clients = toml::from_str(clients).unwrap();
-        Shell::start_for_clients(self.shell(&log, &inherited), &clients, handler).await.unwrap()
+        Shell::start_for_clients(self.shell(&log, &inherited), &clients, handler).await
     }
 
     fn shell<'a>(&'a self, log: &'a Log, inherited: &'a Inherited) -> ShellConfig<'a> {
@@ -179,10 +183,19 @@ impl Pki {
 
     /// Shakes hands over `stream`, for HTTP/2 only, trusting this CA only.
     pub(crate) async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(&self, stream: IO) -> TlsStream<IO> {
+        self.handshake_in(rustls::DEFAULT_VERSIONS, stream).await
+    }
+
+    /// The same in one of these versions of TLS.
+    pub(crate) async fn handshake_in<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        stream: IO,
+    ) -> TlsStream<IO> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_protocol_versions(versions).unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let name = ServerName::try_from("127.0.0.1").unwrap();

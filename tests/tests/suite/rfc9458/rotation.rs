@@ -78,7 +78,7 @@ async fn c08_two_replicas_publish_the_same_bytes_all_month() {
 
 #[tokio::test]
 async fn c39_a_replay_gains_nothing_across_replicas_and_dies_with_its_key() {
-    let one = start().await;
+    let mut one = start().await;
     let other = start().await;
     let (first, second) = (Http::new(&one, Version::HTTP_2), Http::new(&other, Version::HTTP_2));
     let keys = first.keys().await;
@@ -86,6 +86,15 @@ async fn c39_a_replay_gains_nothing_across_replicas_and_dies_with_its_key() {
     let answer = first.post_gateway(sealed.clone()).await;
     // A replica has no memory of it: it answers once more, to the one who can open it.
     let again = second.post_gateway(sealed.clone()).await;
+    assert_ne!(answer.body(), again.body());
+    let inner = message::decode_response(&opener.decapsulate(again.body()).unwrap()).unwrap();
+    assert_eq!(inner.status(), 200);
+    // Nor has the first one after a restart.
+    let (restarted, opener) = seal(&keys, Kem::XWing, Aead::Aes128Gcm, lookup(NOBODY, None));
+    let answer = first.post_gateway(restarted.clone()).await;
+    one.restart_gateway().await.unwrap();
+    let first = Http::new(&one, Version::HTTP_2);
+    let again = first.post_gateway(restarted).await;
     assert_ne!(answer.body(), again.body());
     let inner = message::decode_response(&opener.decapsulate(again.body()).unwrap()).unwrap();
     assert_eq!(inner.status(), 200);

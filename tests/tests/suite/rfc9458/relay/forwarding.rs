@@ -70,6 +70,18 @@ async fn c19_a_problem_of_the_gateway_is_passed_on() {
     assert_eq!(response.body().as_ref(), b"{\"type\":\"#ohttp-key\"}");
 }
 
+/// They speak of the hop they are sent on: passed back, "your token is refused" would be the relay's word.
+#[tokio::test]
+async fn c19_c33_statuses_of_the_gateways_own_hop_are_502() {
+    let setup = Setup::new(oblivious()).await;
+    for status in [401, 407, 408, 421, 425] {
+        setup.gateway.answer(move |_| answer(status, "application/problem+json", "{}"));
+        let response = setup.ask(sealed("sealed")).await;
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{status}");
+        assert!(!response.headers().contains_key("proxy-authenticate"));
+    }
+}
+
 #[tokio::test]
 async fn c19_anything_else_from_the_gateway_is_502_and_dropped() {
     let answers: [fn() -> Response<Bytes>; 8] = [
