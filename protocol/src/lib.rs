@@ -17,6 +17,7 @@
 //! | [`endorsement`] | what a messaging service adds: this account exists and agreed |
 //! | [`key`] | keys inside statements, and their thumbprints |
 //! | [`policy`] | what a discovery provider says: these keys, these authorities |
+//! | [`token`] | what an anonymous lookup is paid with (Privacy Pass, RFC 9578) |
 //! | [`verify`] | the whole chain, from an accepted authority to a mapping |
 
 pub mod credential;
@@ -30,6 +31,7 @@ pub mod policy;
 pub mod query;
 pub mod statement;
 pub mod time;
+pub mod token;
 pub mod verify;
 pub mod withdrawal;
 

@@ -13,8 +13,10 @@ use crate::verify::Verifier;
 use ciborium::Value;
 use ed25519_dalek::VerifyingKey;
 
+mod issuers;
 mod namespace;
 
+pub use issuers::{Epoch, Issuer, Issuers, IssuersError, MAX_ISSUERS, MAX_TOKEN_KEYS, MIN_KEY_LIFE, Prices};
 pub use namespace::{Namespace, NamespaceError};
 
 const DOMAIN: i64 = 1;
@@ -26,6 +28,8 @@ const KEYS: i64 = 6;
 const AUTHORITIES: i64 = 7;
 const SIZES: i64 = 8;
 const SERVICES: i64 = 9;
+const ISSUERS: i64 = 10;
+const PRICES: i64 = 11;
 
 /// The media type a signed policy is served under (RFC 9052 §2).
 pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
@@ -166,6 +170,10 @@ pub struct Policy {
     pub sizes: (u64, u64),
     /// Whose endorsements can be checked.
     pub services: Services,
+    /// Whose tokens are taken.
+    pub issuers: Issuers,
+    /// What an operation costs.
+    pub prices: Prices,
 }
 
 /// Why a policy does not apply now.
@@ -216,6 +224,12 @@ impl Claims for Policy {
         if !services.is_empty() {
             entries.push((SERVICES, Value::Array(services)));
         }
+        if !self.issuers.is_empty() {
+            entries.push((ISSUERS, self.issuers.to_cbor()));
+        }
+        if self.prices != Prices::default() {
+            entries.push((PRICES, self.prices.to_cbor()));
+        }
         map(entries)
     }
 
@@ -225,14 +239,14 @@ impl Claims for Policy {
         let sizes = fields.list(SIZES, 2)?.into_iter();
         let sizes = sizes.map(|size| size.into_integer().ok()?.try_into().ok());
         let [up, down] = sizes.collect::<Option<Vec<u64>>>()?.try_into().ok()?;
-        let services = match fields.take(SERVICES) {
-            // An empty list has one encoding: none.
-            Some(list) => list.into_array().ok().filter(|list| (1..=MAX_SERVICES).contains(&list.len()))?,
-            None => Vec::new(),
-        };
+        let services = fields.optional_list(SERVICES, MAX_SERVICES)?;
         let services = services.into_iter().map(Service::from_cbor).collect::<Option<_>>()?;
+        let issuers = Issuers::from_cbor(fields.optional_list(ISSUERS, MAX_ISSUERS)?)?;
+        let prices = fields.take(PRICES).map_or(Some(Prices::default()), Prices::from_cbor)?;
         Some(Self {
             services: Services::new(services)?,
+            issuers,
+            prices,
             domain: Domain::new(&fields.text(DOMAIN)?).ok()?,
             serial: fields.unsigned(SERIAL)?,
             not_before: Timestamp::from_unix(fields.unsigned(NOT_BEFORE)?),

@@ -56,6 +56,14 @@ impl Fields {
     pub fn list(&mut self, key: i64, most: usize) -> Option<Vec<Value>> {
         self.take(key)?.into_array().ok().filter(|list| list.len() <= most)
     }
+
+    /// Takes an array of at most `most` elements that is left out when it is empty.
+    pub fn optional_list(&mut self, key: i64, most: usize) -> Option<Vec<Value>> {
+        match self.take(key) {
+            Some(list) => list.into_array().ok().filter(|list| (1..=most).contains(&list.len())),
+            None => Some(Vec::new()),
+        }
+    }
 }
 
 /// A map with the given integer keys, which the caller has put in deterministic order.
