@@ -9,7 +9,7 @@ use discreet_envelope::keys::{Aead, Kdf, Kem, KeyCollection, KeyConfig, Suite};
 use discreet_protocol::credential::{Credential, Revocation, Status};
 use discreet_protocol::identifier::{Csi, Domain, MimiUri};
 use discreet_protocol::mapping::Reach;
-use discreet_protocol::policy::{Authorities, Policy, Service, Services};
+use discreet_protocol::policy::{Authorities, Issuers, Policy, Prices, Service, Services};
 use discreet_protocol::statement::sign;
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::{SigningKey, policy};
@@ -93,6 +93,8 @@ pub(crate) fn policy(keys: Vec<u8>) -> Policy {
         authorities: Authorities::new(vec![authority]).unwrap(),
         sizes: (4096, 8192),
         services: Services::new(vec![service]).unwrap(),
+        issuers: Issuers::default(),
+        prices: Prices::default(),
     }
 }
 

@@ -105,6 +105,8 @@ impl Publisher {
             authorities: self.rules.authorities.clone(),
             sizes: (REQUEST_CONTENT as u64, RESPONSE_CONTENT as u64),
             services: self.rules.services.clone(),
+            issuers: self.rules.issuers.clone(),
+            prices: self.rules.prices,
         }
     }
 }

@@ -46,6 +46,8 @@ const SPKI_HEAD: [u8; 81] = [
     0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0xa2, 0x03, 0x02, 0x01, 0x30, 0x03,
     0x82, 0x01, 0x0f, 0x00, 0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00,
 ];
+/// An `RSAPublicKey` up to the modulus: how [`SPKI_HEAD`] ends.
+const RSA_HEAD: [u8; 9] = [0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00];
 /// The rest of it: the exponent, 65537.
 const SPKI_TAIL: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];
 
@@ -84,6 +86,11 @@ impl TokenKey {
     /// The key as `SubjectPublicKeyInfo` in DER.
     pub fn to_spki(&self) -> Vec<u8> {
         [&SPKI_HEAD[..], &self.modulus[..], &SPKI_TAIL].concat()
+    }
+
+    /// The key as `RSAPublicKey` in DER (RFC 8017 §A.1.1), for libraries that want it bare.
+    pub fn to_rsa_public_key(&self) -> Vec<u8> {
+        [&RSA_HEAD[..], &self.modulus[..], &SPKI_TAIL].concat()
     }
 
     /// The modulus, big-endian. The exponent is 65537.

@@ -4,15 +4,16 @@
 
 use crate::Resolver;
 use crate::directory::DirectoryError;
-use crate::metrics::{Operation, Outcome};
+use crate::metrics::{Operation, Outcome, Redeemed};
 use crate::publish::PublishError;
+use crate::tokens::{Paid, RedeemError};
 use bytes::Bytes;
 use discreet_protocol::query::{
     IdentifierRequest, IdentifierResponse, ResponseCode, Subject, lookup_path, publish_path, withdraw_path,
 };
-use discreet_protocol::time::Timestamp;
+use discreet_protocol::time::{DAY, Timestamp};
 use discreet_serve::problem;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 impl Resolver {
     /// Answers one request: the one call between a gateway and a resolver.
@@ -24,7 +25,7 @@ impl Resolver {
             return problem(StatusCode::NOT_FOUND, "this resolver has no such resource");
         };
         let (response, outcome) = if request.method() == Method::POST {
-            self.perform(operation, request.body())
+            self.perform(operation, &request)
         } else {
             (not_allowed(), Outcome::Malformed)
         };
@@ -42,16 +43,58 @@ impl Resolver {
         resources.into_iter().find(|(resource, _)| resource == path).map(|(_, operation)| operation)
     }
 
-    fn perform(&self, operation: Operation, content: &[u8]) -> (Response<Bytes>, Outcome) {
+    /// Takes the price of an operation, if it has one, and does it.
+    fn perform(&self, operation: Operation, request: &Request<Bytes>) -> (Response<Bytes>, Outcome) {
         let now = Timestamp::from_unix(self.clock.now());
+        let paid = match self.redeem(operation, request.headers(), now) {
+            Ok(paid) => paid,
+            Err(error) => return (self.unpaid(&error, now), Outcome::Unpaid),
+        };
+        let content = request.body();
         match operation {
-            Operation::Lookup | Operation::None => self.lookup(content, now),
+            Operation::Lookup | Operation::None => self.lookup(content, &paid, now),
             Operation::Publish => self.changed(self.publish(content, now)),
             Operation::Withdraw => self.changed(self.withdraw(content, now)),
         }
     }
 
-    fn lookup(&self, content: &[u8], now: Timestamp) -> (Response<Bytes>, Outcome) {
+    fn redeem(
+        &self,
+        operation: Operation,
+        fields: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Paid<'_>, RedeemError> {
+        let Some(cashier) = &self.cashier else { return Ok(Paid::Free) };
+        let paid = cashier.redeem(operation, fields, now);
+        match &paid {
+            Ok(Paid::Free) => {}
+            Ok(Paid::By(_)) => self.metrics.redeemed(Redeemed::Accepted),
+            Err(error) => self.metrics.redeemed(error.label()),
+        }
+        paid
+    }
+
+    fn unpaid(&self, error: &RedeemError, now: Timestamp) -> Response<Bytes> {
+        if let RedeemError::Store(error) = error {
+            self.log.within(|| tracing::error!(%error, "spent tokens cannot be written down"));
+        }
+        let mut response = refusal(error.status(), error);
+        match error.status() {
+            // RFC 9110 §11.6.1 wants the field. Without a challenge: the policy has the one there is.
+            StatusCode::UNAUTHORIZED => {
+                let scheme = HeaderValue::from_static("PrivateToken");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                let tomorrow = DAY - now.unix() % DAY;
+                response.headers_mut().insert(header::RETRY_AFTER, tomorrow.into());
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn lookup(&self, content: &[u8], paid: &Paid<'_>, now: Timestamp) -> (Response<Bytes>, Outcome) {
         let malformed = |title| (problem(StatusCode::BAD_REQUEST, title), Outcome::Malformed);
         let Ok(query) = IdentifierRequest::decode(content) else {
             return malformed("the query is not an IdentifierRequest");
@@ -61,6 +104,11 @@ impl Resolver {
             Subject::NotCanonical(_) => return malformed("the identifier is not in canonical form"),
             Subject::Unsupported => Ok(IdentifierResponse::empty(ResponseCode::UnsupportedField)),
         };
+        if let (Ok(IdentifierResponse { code: ResponseCode::NotFound, .. }), Some(cashier)) =
+            (&answer, &self.cashier)
+        {
+            cashier.count_not_found(paid, now);
+        }
         match answer.map(|answer| (answer.encode(), answer.code)) {
             Ok((Some(body), code)) => (success(body), Outcome::of(code)),
             Ok((None, _)) => self.failed_lookup(&DirectoryError::Content),
@@ -102,7 +150,7 @@ fn not_allowed() -> Response<Bytes> {
 }
 
 /// A problem whose title is what `error` says.
-fn refusal(status: StatusCode, error: &PublishError) -> Response<Bytes> {
+fn refusal(status: StatusCode, error: &dyn std::error::Error) -> Response<Bytes> {
     let mut response = problem(status, "");
     let content = serde_json::json!({"status": status.as_u16(), "title": error.to_string()});
     *response.body_mut() = Bytes::from(content.to_string());

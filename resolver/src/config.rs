@@ -22,6 +22,10 @@ pub struct Config {
     /// directory. Made with the directory; never restore the two together. By default the directory's
     /// path with `.journal` behind it.
     pub journal: Option<PathBuf>,
+    /// The set of spent tokens, where the rules name issuers. Made with the directory; never restore it from a
+    /// backup, because tokens spent since could be spent again: if it is lost, `discreet-resolver
+    /// retire-tokens`. By default the directory's path with `.spent` behind it.
+    pub spent_tokens: Option<PathBuf>,
     /// How gateways on other hosts are answered: `discreet-resolver serve`. A gateway with an embedded
     /// resolver needs none of it.
     pub serve: Option<ServeConfig>,
@@ -49,13 +53,18 @@ impl Config {
     /// Makes the paths usable from anywhere; `folder` is the configuration file's.
     pub fn resolve(&mut self, folder: &Path) {
         let paths = [&mut self.rules, &mut self.directory, &mut self.pepper];
-        for path in paths.into_iter().chain(&mut self.journal) {
+        for path in paths.into_iter().chain(&mut self.journal).chain(&mut self.spent_tokens) {
             resolve(folder, path);
         }
         if let Some(serve) = &mut self.serve {
             serve.listen.resolve_paths(folder);
             serve.admin.resolve_paths(folder);
         }
+    }
+
+    /// Where the set of spent tokens lies.
+    pub fn spent_tokens(&self) -> PathBuf {
+        self.spent_tokens.clone().unwrap_or_else(|| beside(&self.directory, ".spent"))
     }
 
     /// Where the tombstone journal lies.

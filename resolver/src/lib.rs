@@ -15,6 +15,7 @@
 //! | `batch` | one durable write of several changes |
 //! | `answer` | the resources, and their answers as HTTP |
 //! | `lookup` | from an identifier to the answer |
+//! | `tokens` | what an operation is paid with |
 //! | `publish` | mappings and withdrawals as recipients send them |
 //! | [`statuses`] | what authorities' feeds say |
 //! | [`subject`] | what is held about one person, and its erasure |
@@ -55,13 +56,15 @@ pub mod server;
 pub mod statuses;
 pub mod store;
 pub mod subject;
+mod tokens;
 
 pub use config::{Config, ServeConfig};
 use directory::{Directory, DirectoryError};
 use metrics::Metrics;
 use rules::{Rules, RulesError};
 pub use server::Server;
-use store::{Sqlite, StoreError};
+use store::{SpentTokens, Sqlite, StoreError};
+use tokens::Cashier;
 
 /// Answers lookups of one discovery domain.
 pub struct Resolver {
@@ -70,6 +73,8 @@ pub struct Resolver {
     clock: Clock,
     log: Log,
     metrics: Metrics,
+    /// Without issuers there is nothing to pay with, and everything is free.
+    cashier: Option<Arc<Cashier>>,
 }
 
 /// Why a directory cannot be opened.
@@ -97,6 +102,12 @@ pub enum OpenError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// There is no set of spent tokens. None is made silently: all that were spent could be spent again.
+    #[error("the set of spent tokens {} is missing or empty; run `discreet-resolver retire-tokens`, which begins a new one and takes no token of a key that is in use now", path.display())]
+    NoSpentTokens {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -118,7 +129,12 @@ impl Resolver {
     ) -> Result<Self, OpenError> {
         let (rules, directory) = open(config)?;
         let directory = Arc::new(directory);
+        let cashier = match rules.issuers.is_empty() {
+            true => None,
+            false => Some(Arc::new(Cashier::new(&rules, spent_tokens(config)?))),
+        };
         Ok(Self {
+            cashier,
             directory: Arc::clone(&directory),
             rules,
             clock: environment.clock.clone(),
@@ -133,10 +149,24 @@ impl Resolver {
         feeds::run(Arc::clone(&self.directory), self.rules.clone(), self.clock.clone(), metrics)
     }
 
+    /// Forgets tokens of keys that are over, a few at a time, without end.
+    pub fn sweep_tokens(&self) -> impl Future<Output = ()> + Send + 'static {
+        tokens::sweep(self.cashier.clone(), self.clock.clone(), self.log.clone())
+    }
+
     /// The rules it answers by.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
+}
+
+/// Opens the set of spent tokens, which `init` has made.
+fn spent_tokens(config: &Config) -> Result<SpentTokens, OpenError> {
+    let path = config.spent_tokens();
+    if std::fs::metadata(&path).map_or(true, |file| file.len() == 0) {
+        return Err(OpenError::NoSpentTokens { path });
+    }
+    Ok(SpentTokens::open(&path)?)
 }
 
 /// Opens rules and directory, for administering them.

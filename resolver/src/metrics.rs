@@ -28,7 +28,27 @@ pub(crate) enum Outcome {
     Refused,
     Unsupported,
     Malformed,
+    Unpaid,
     Failed,
+}
+
+/// What became of the tokens that an operation costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Redeemed {
+    Accepted,
+    Missing,
+    Malformed,
+    UnknownKey,
+    OtherChallenge,
+    Forged,
+    SpentBefore,
+    OverBudget,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RedeemedLabel {
+    outcome: Redeemed,
 }
 
 impl Outcome {
@@ -49,19 +69,28 @@ struct Labels {
 }
 
 #[derive(Default)]
-pub(crate) struct Metrics(Family<Labels, Counter>);
+pub(crate) struct Metrics {
+    operations: Family<Labels, Counter>,
+    redemptions: Family<RedeemedLabel, Counter>,
+}
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry, directory: Arc<Directory>) -> Self {
         let metrics = Self::default();
         let help = "Operations by kind and outcome";
-        registry.register("resolver_operations", help, metrics.0.clone());
+        registry.register("resolver_operations", help, metrics.operations.clone());
+        let help = "Operations that cost tokens, by what became of the tokens";
+        registry.register("resolver_redemptions", help, metrics.redemptions.clone());
         registry.register_collector(Box::new(Syncs(directory)));
         metrics
     }
 
     pub(crate) fn count(&self, operation: Operation, outcome: Outcome) {
-        self.0.get_or_create(&Labels { operation, outcome }).inc();
+        self.operations.get_or_create(&Labels { operation, outcome }).inc();
+    }
+
+    pub(crate) fn redeemed(&self, outcome: Redeemed) {
+        self.redemptions.get_or_create(&RedeemedLabel { outcome }).inc();
     }
 }
 

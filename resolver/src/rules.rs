@@ -3,13 +3,17 @@
 
 use discreet_protocol::VerifyingKey;
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::policy::{self, Authorities, Authority, Service, Services};
+use discreet_protocol::policy::{self, Authorities, Authority, Issuers, Prices, Service, Services};
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::verify::Verifier;
 use discreet_serve::UpstreamConfig;
 use discreet_serve::config::folder;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+
+mod issuers;
+
+pub use issuers::{IssuerFile, PricesFile, TokenKeyFile};
 
 /// The longest a signed policy may stay valid: a client that is cut off must notice.
 const MAX_VALIDITY_DAYS: u32 = 30;
@@ -34,6 +38,12 @@ pub struct RulesFile {
     /// word alone.
     #[serde(default)]
     pub services: Vec<ServiceFile>,
+    /// Whose lookup tokens are taken (Privacy Pass, RFC 9578), and how many.
+    #[serde(default)]
+    pub issuers: Vec<IssuerFile>,
+    /// How many tokens an operation costs. Without it everything is free.
+    #[serde(default)]
+    pub prices: PricesFile,
 }
 
 /// A messaging service, as the file states it.
@@ -83,6 +93,10 @@ pub struct Rules {
     pub services: Services,
     /// Where authorities publish their statuses and revocations.
     pub feeds: Vec<Feed>,
+    /// Whose tokens are taken.
+    pub issuers: Issuers,
+    /// What an operation costs.
+    pub prices: Prices,
 }
 
 /// Where an authority publishes its statuses and revocations.
@@ -146,6 +160,7 @@ impl Rules {
             Some(Feed { authority: authority.name.clone(), key: authority.key, upstream })
         });
         let feeds = feeds.collect();
+        let issuers = issuers::issuers(&file.issuers)?;
         if !policy::is_operator(&file.operator) {
             return Err(("operator", "must be 1 to 128 bytes without control characters"));
         }
@@ -167,6 +182,8 @@ impl Rules {
             authorities: Authorities::new(authorities).ok_or(("authorities.name", "stands twice"))?,
             services: Services::new(services).ok_or(("services.name", "stands twice"))?,
             feeds,
+            prices: issuers::prices(file.prices, &issuers)?,
+            issuers,
         })
     }
 }

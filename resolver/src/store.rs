@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) mod contract;
 mod sqlite;
 
-pub use sqlite::Sqlite;
+pub use sqlite::{Spend, Spent, SpentTokens, Sqlite};
 
 /// What a row is found by: an HMAC under the pepper, without meaning to anyone else.
 pub type Label = [u8; 32];
@@ -61,16 +61,18 @@ pub enum Written {
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file is no directory, or damaged.
-    #[error("the directory {} is damaged or not a directory: {reason}; restore it from a backup", path.display())]
+    /// The file is none of ours, or damaged.
+    #[error("the database {} is damaged or not one of ours: {reason}; {advice}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
+        /// What to do about it.
+        advice: &'static str,
         /// What SQLite said.
         reason: rusqlite::Error,
     },
     /// The file belongs to another version of this program.
-    #[error("the directory {} has format {found}, this program reads format {expected}", path.display())]
+    #[error("the database {} has format {found}, this program reads format {expected}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -80,7 +82,7 @@ pub enum StoreError {
         expected: i64,
     },
     /// No room left.
-    #[error("the directory {} cannot grow: the disk is full", path.display())]
+    #[error("the database {} cannot grow: the disk is full", path.display())]
     Full {
         /// The file.
         path: PathBuf,
@@ -89,7 +91,7 @@ pub enum StoreError {
     #[error(transparent)]
     Locked(#[from] LockError),
     /// Another thread, which was writing for this one, too, broke down.
-    #[error("the directory {} may not have been written: {reason}; try again", path.display())]
+    #[error("the database {} may not have been written: {reason}; try again", path.display())]
     Abandoned {
         /// The file.
         path: PathBuf,
@@ -97,7 +99,7 @@ pub enum StoreError {
         reason: Abandoned,
     },
     /// Anything else: permissions, locks, I/O.
-    #[error("the directory {} cannot be used: {reason}", path.display())]
+    #[error("the database {} cannot be used: {reason}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,

@@ -5,7 +5,7 @@ use crate::storage::MemoryStorage;
 use discreet_envelope::keys::{Aead, Kdf, KeyConfig, Suite};
 use discreet_protocol::SigningKey;
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::policy::{Authorities, Services};
+use discreet_protocol::policy::{Authorities, Issuers, Prices, Services};
 use discreet_protocol::statement::sign;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -37,6 +37,8 @@ fn policy(serial: u64, keys: Vec<u8>) -> Policy {
         authorities: Authorities::default(),
         sizes: (4096, 8192),
         services: Services::default(),
+        issuers: Issuers::default(),
+        prices: Prices::default(),
     }
 }
 

@@ -15,9 +15,13 @@ use std::time::Duration;
 
 mod prepare;
 mod rows;
+mod spent;
 #[cfg(test)]
 mod tests;
 mod wal;
+
+use prepare::{DIRECTORY, Layout};
+pub use spent::{Spend, Spent, SpentTokens};
 
 /// How long a writer waits for another process's write, such as an import.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,7 +64,7 @@ impl Sqlite {
     pub(crate) fn open_with(path: &Path, lock: Lock) -> Result<Self, StoreError> {
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(prepare::open(path)?),
+            writer: Mutex::new(prepare::open(path, &DIRECTORY)?),
             readers: Mutex::new(Vec::new()),
             group: Group::default(),
             checkpoint_due: AtomicBool::new(false),
@@ -87,16 +91,16 @@ impl Sqlite {
             .and_then(|_| writer.execute_batch("VACUUM"))
             .and_then(|()| wal::empty(&writer))
             .map(drop)
-            .map_err(|reason| failure(&self.path, reason))
+            .map_err(|reason| failure(&self.path, &DIRECTORY, reason))
     }
 
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let idle = lock(&self.readers).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.reader().map_err(|reason| failure(&self.path, reason))?,
+            None => self.reader().map_err(|reason| failure(&self.path, &DIRECTORY, reason))?,
         };
-        let value = read(&connection).map_err(|reason| failure(&self.path, reason))?;
+        let value = read(&connection).map_err(|reason| failure(&self.path, &DIRECTORY, reason))?;
         let mut readers = lock(&self.readers);
         if readers.len() < IDLE_READERS {
             readers.push(connection);
@@ -122,14 +126,15 @@ impl Sqlite {
             Err(reason)
                 if batches.len() == 1 || reason.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
             {
-                batches.iter().map(|_| Err(failure(&self.path, same(&reason)))).collect()
+                batches.iter().map(|_| Err(failure(&self.path, &DIRECTORY, same(&reason)))).collect()
             }
             Err(_) => batches.iter().map(|batch| self.commit_alone(&mut writer, batch)).collect(),
         }
     }
 
     fn commit_alone(&self, writer: &mut Connection, batch: &[Write]) -> Outcome {
-        let written = self.commit(writer, &[batch]).map_err(|reason| failure(&self.path, reason))?;
+        let written =
+            self.commit(writer, &[batch]).map_err(|reason| failure(&self.path, &DIRECTORY, reason))?;
         Ok(written.into_iter().flatten().collect())
     }
 
@@ -203,7 +208,7 @@ impl Store for Sqlite {
     fn forget(&self) -> Result<bool, StoreError> {
         // What a page held before is overwritten when the page is written (`secure_delete`); what is left
         // is the log.
-        wal::empty(&lock(&self.writer)).map_err(|reason| failure(&self.path, reason))
+        wal::empty(&lock(&self.writer)).map_err(|reason| failure(&self.path, &DIRECTORY, reason))
     }
 
     fn syncs(&self) -> u64 {
@@ -211,10 +216,12 @@ impl Store for Sqlite {
     }
 }
 
-fn failure(path: &Path, reason: rusqlite::Error) -> StoreError {
+fn failure(path: &Path, layout: &Layout, reason: rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     match reason.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { path, reason },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt { path, advice: layout.advice, reason }
+        }
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
         _ => StoreError::Unusable { path, reason },
     }

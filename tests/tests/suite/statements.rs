@@ -13,7 +13,7 @@ use discreet_protocol::endorsement::Endorsement;
 use discreet_protocol::enrolment::{Handover, KeyRequest};
 use discreet_protocol::identifier::MimiUri;
 use discreet_protocol::mapping::{DEFAULT_REFRESH_AFTER, Mapping, Reach, Tag};
-use discreet_protocol::policy::{Authorities, Authority, Policy, Services};
+use discreet_protocol::policy::{Authorities, Authority, Issuers, Policy, Prices, Services};
 use discreet_protocol::statement::{Claims, open, sign};
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::verify::VerifyError;
@@ -78,6 +78,8 @@ fn policy() -> Policy {
         authorities: Authorities::new(vec![authority]).unwrap(),
         sizes: (4096, 8192),
         services: Services::default(),
+        issuers: Issuers::default(),
+        prices: Prices::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use discreet_client::{Answer, Client, Error, Profile};
 use discreet_envelope::{message, padding};
 use discreet_gateway::ratchet::Ratchet;
 use discreet_gateway::{Keyring, Opened};
-use discreet_protocol::policy::{Authorities, Authority, Policy, Services};
+use discreet_protocol::policy::{Authorities, Authority, Issuers, Policy, Prices, Services};
 use discreet_protocol::query::{IdentifierResponse, ResponseCode, VerifiableMapping};
 use discreet_protocol::statement::sign;
 use discreet_protocol::time::{DAY, Timestamp};
@@ -103,6 +103,8 @@ impl Provider {
             authorities: Authorities::new(authorities.collect()).unwrap(),
             sizes: (4096, 8192),
             services: Services::default(),
+            issuers: Issuers::default(),
+            prices: Prices::default(),
         }
     }
 

@@ -1,0 +1,239 @@
+//! What an operation is paid with: anonymous tokens of the issuers that the rules name (RFC 9576 §3.2, the
+//! part of the origin).
+//!
+//! A token counts if an issuer's key of today signed it (RFC 9578 §6), for the one challenge that the
+//! policy fixes, and if it was not spent before. It is spent before the operation is done, durably, and
+//! whatever becomes of the operation. No answer hands out a challenge: clients pay what the policy says or
+//! do not ask at all, so that nobody can single one out by what it is asked for.
+//!
+//! Whoever is refused has cost as many verifications and as many waits for the disk as whoever pays.
+
+use crate::metrics::{Operation, Redeemed};
+use crate::rules::Rules;
+use crate::store::{Spend, Spent, SpentTokens, StoreError};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA384};
+use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::{Epoch, Issuer, Prices};
+use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
+use discreet_protocol::token::{KeyId, Token, challenge_digest};
+use discreet_serve::{Clock, Log};
+use http::{HeaderMap, StatusCode, header};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Takes tokens.
+pub(crate) struct Cashier {
+    prices: Prices,
+    keys: HashMap<KeyId, Accepted>,
+    spent: SpentTokens,
+}
+
+/// A key whose tokens are taken.
+struct Accepted {
+    issuer: Issuer,
+    epoch: Epoch,
+    challenge_digest: [u8; 32],
+    public: ParsedPublicKey,
+}
+
+/// Who paid.
+pub(crate) enum Paid<'a> {
+    /// Nobody: it is free.
+    Free,
+    /// A user of this issuer.
+    By(&'a Domain),
+}
+
+/// Why tokens were not taken. The sentences are for whoever writes a client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RedeemError {
+    #[error("this operation costs tokens, and none came with it; the policy says how many and whose")]
+    Missing,
+    #[error("an `authorization` field holds no token of type 0x0002")]
+    Malformed,
+    #[error("the number of tokens is not the price that the policy names")]
+    Price,
+    #[error("the tokens are not all under one key")]
+    Mixed,
+    #[error("a token is under a key that the policy does not name, or not for today")]
+    Key,
+    #[error("a token was made for another challenge: another issuer's, or another origin's")]
+    Challenge,
+    #[error("a token's authenticator does not verify")]
+    Forged,
+    #[error("a token has been spent before")]
+    Spent,
+    #[error("tokens under this key are no longer taken; get some under the issuer's next key")]
+    Retired,
+    #[error("the issuer's budget for today is used up; try again tomorrow")]
+    OverBudget,
+    #[error("what was paid cannot be written down now; try again later")]
+    Store(#[source] StoreError),
+}
+
+impl RedeemError {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed | Self::Price | Self::Mixed => StatusCode::BAD_REQUEST,
+            Self::Missing | Self::Key | Self::Challenge | Self::Forged | Self::Spent | Self::Retired => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::OverBudget => StatusCode::TOO_MANY_REQUESTS,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(crate) fn label(&self) -> Redeemed {
+        match self {
+            Self::Missing => Redeemed::Missing,
+            Self::Malformed | Self::Price | Self::Mixed => Redeemed::Malformed,
+            Self::Key | Self::Retired => Redeemed::UnknownKey,
+            Self::Challenge => Redeemed::OtherChallenge,
+            Self::Forged => Redeemed::Forged,
+            Self::Spent => Redeemed::SpentBefore,
+            Self::OverBudget => Redeemed::OverBudget,
+            Self::Store(_) => Redeemed::Failed,
+        }
+    }
+}
+
+impl Cashier {
+    /// A cashier by `rules`.
+    pub(crate) fn new(rules: &Rules, spent: SpentTokens) -> Self {
+        let mut keys = HashMap::new();
+        for issuer in rules.issuers.iter() {
+            let challenge_digest = challenge_digest(&issuer.name, &rules.domain);
+            for epoch in &issuer.keys {
+                let der = epoch.key.to_rsa_public_key();
+                // A key that the library cannot use can have signed nothing.
+                if let Ok(public) = ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, der) {
+                    let (issuer, epoch) = (issuer.clone(), epoch.clone());
+                    keys.insert(*epoch.key.id(), Accepted { issuer, epoch, challenge_digest, public });
+                }
+            }
+        }
+        Self { prices: rules.prices, keys, spent }
+    }
+
+    /// Takes the price of `operation` out of `headers`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not paid; then no token is spent, but for [`RedeemError::Store`], where it is not known.
+    pub(crate) fn redeem(
+        &self,
+        operation: Operation,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Paid<'_>, RedeemError> {
+        let price = match operation {
+            Operation::Lookup => self.prices.lookup,
+            Operation::Publish => self.prices.publish,
+            Operation::Withdraw => self.prices.withdraw,
+            Operation::None => 0,
+        };
+        if price == 0 {
+            return Ok(Paid::Free);
+        }
+        let mut verifications = 0;
+        match self.verify(usize::from(price), headers, now, &mut verifications) {
+            Ok((accepted, tokens)) => self.spend(accepted, &tokens, now),
+            Err(refused) => {
+                for _ in verifications..price {
+                    self.verify_nothing();
+                }
+                self.spent.refuse(now).map_err(RedeemError::Store)?;
+                Err(refused)
+            }
+        }
+    }
+
+    /// Counts an answer `notFound` against the budget of who paid for it.
+    pub(crate) fn count_not_found(&self, paid: &Paid<'_>, now: Timestamp) {
+        if let Paid::By(issuer) = paid {
+            self.spent.count_not_found(issuer, now);
+        }
+    }
+
+    /// Forgets what is over; returns whether there may be more.
+    pub(crate) fn sweep(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.spent.sweep(now)
+    }
+
+    fn verify(
+        &self,
+        price: usize,
+        headers: &HeaderMap,
+        now: Timestamp,
+        verifications: &mut u8,
+    ) -> Result<(&Accepted, Vec<Token>), RedeemError> {
+        let fields = headers.get_all(header::AUTHORIZATION).iter();
+        // One more than needed shows that there are too many.
+        let tokens = fields.take(price + 1).map(|field| Token::from_field(field.as_bytes()));
+        let tokens = tokens.collect::<Result<Vec<_>, _>>().map_err(|_| RedeemError::Malformed)?;
+        let first = tokens.first().ok_or(RedeemError::Missing)?.input().key_id;
+        if tokens.len() != price {
+            return Err(RedeemError::Price);
+        }
+        if tokens.iter().any(|token| token.input().key_id != first) {
+            return Err(RedeemError::Mixed);
+        }
+        let accepted = self.keys.get(&first).ok_or(RedeemError::Key)?;
+        let Epoch { from, until, .. } = accepted.epoch;
+        if now.plus(CLOCK_TOLERANCE) < from || until <= now {
+            return Err(RedeemError::Key);
+        }
+        for token in &tokens {
+            if token.input().challenge_digest != accepted.challenge_digest {
+                return Err(RedeemError::Challenge);
+            }
+            *verifications += 1;
+            let input = token.input().encode();
+            accepted.public.verify_sig(&input, token.authenticator()).map_err(|_| RedeemError::Forged)?;
+        }
+        Ok((accepted, tokens))
+    }
+
+    fn spend<'a>(
+        &'a self,
+        accepted: &'a Accepted,
+        tokens: &[Token],
+        now: Timestamp,
+    ) -> Result<Paid<'a>, RedeemError> {
+        let inputs: Vec<_> = tokens.iter().map(Token::input).collect();
+        let spend = Spend::new(&accepted.issuer, &accepted.epoch, &inputs, now);
+        match self.spent.spend(spend).map_err(RedeemError::Store)? {
+            Spent::Accepted => Ok(Paid::By(&accepted.issuer.name)),
+            Spent::Before => Err(RedeemError::Spent),
+            Spent::OverBudget => Err(RedeemError::OverBudget),
+            Spent::Retired => Err(RedeemError::Retired),
+        }
+    }
+
+    /// Takes as long as verifying a token.
+    fn verify_nothing(&self) {
+        if let Some(accepted) = self.keys.values().next() {
+            let verified = accepted.public.verify_sig(&[0; 98], &[1; 256]);
+            std::hint::black_box(verified.is_ok());
+        }
+    }
+}
+
+/// How often to look for tokens of keys that are over.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Forgets tokens of keys that are over, a few at a time, without end.
+pub(crate) async fn sweep(cashier: Option<Arc<Cashier>>, clock: Clock, log: Log) {
+    let Some(cashier) = cashier else { return };
+    loop {
+        let (cashier, now) = (Arc::clone(&cashier), Timestamp::from_unix(clock.now()));
+        let swept = tokio::task::spawn_blocking(move || cashier.sweep(now)).await;
+        match swept {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => log.within(|| tracing::warn!(%error, "spent tokens are not forgotten")),
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
