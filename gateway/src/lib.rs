@@ -97,7 +97,8 @@ struct Parts {
     keys: Arc<keys::Keys>,
     target: target::Target,
     publisher: policy::Publisher,
-    pulling: Option<Task>,
+    /// The embedded resolver's.
+    upkeep: Vec<Task>,
     reloads: Vec<Reload>,
     metrics: metrics::Metrics,
     registry: Registry,
@@ -120,7 +121,7 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keys, target, publisher, pulling, reloads, metrics, registry } =
+        let Parts { keys, target, publisher, upkeep, reloads, metrics, registry } =
             Parts::open(&config, &environment)?;
         let publisher = Arc::new(publisher);
         let shared = handler::Shared {
@@ -141,7 +142,7 @@ impl Gateway {
             log: &environment.log,
             inherited: &environment.inherited,
             registry,
-            background: std::iter::once(Task::new(keeping)).chain(pulling).collect(),
+            background: std::iter::once(Task::new(keeping)).chain(upkeep).collect(),
             reloads,
         };
         let shell = Shell::start(shell, handler).await?;
@@ -188,7 +189,7 @@ impl Parts {
         let metrics = metrics::Metrics::default();
         let mut registry = Registry::with_prefix("discreet_gateway");
         metrics.register(&mut registry);
-        let (rules, resolver, pulling) = answering(&config.resolver, environment, &mut registry)?;
+        let (rules, resolver, upkeep) = answering(&config.resolver, environment, &mut registry)?;
         let mut reloads = vec![reload_keys(Arc::clone(&keys), environment.clock.clone())];
         if let Answering::Remote(upstream) = &resolver {
             let upstream = Arc::clone(upstream);
@@ -202,7 +203,7 @@ impl Parts {
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keys, target, publisher, pulling, reloads, metrics, registry })
+        Ok(Self { keys, target, publisher, upkeep, reloads, metrics, registry })
     }
 }
 
@@ -236,21 +237,21 @@ fn answering(
     config: &ResolverConfig,
     environment: &Environment,
     registry: &mut Registry,
-) -> Result<(Rules, Answering, Option<Task>), BindError> {
+) -> Result<(Rules, Answering, Vec<Task>), BindError> {
     match config {
         ResolverConfig::Embedded(path) => {
             let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
             resolver.resolve(folder(path));
             let resolver = Resolver::open(&resolver, environment, registry)?;
-            let pulling = Task::new(resolver.pull_feeds(registry));
-            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver)), Some(pulling)))
+            let upkeep = resolver.upkeep(registry);
+            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver)), upkeep))
         }
         ResolverConfig::Remote { rules, upstream } => {
             if upstream.identity.is_none() && upstream.url.scheme() != &http::uri::Scheme::HTTP {
                 return Err(BindError::RemoteIdentity);
             }
             let rules = Rules::load(rules).map_err(ResolverError::from)?;
-            Ok((rules, Answering::Remote(Arc::new(Upstream::new(upstream)?)), None))
+            Ok((rules, Answering::Remote(Arc::new(Upstream::new(upstream)?)), Vec::new()))
         }
     }
 }

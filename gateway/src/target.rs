@@ -55,13 +55,16 @@ impl Target {
     }
 }
 
-/// Passes a request on to a remote resolver: method, path and content, nothing else.
+/// Passes a request on to a remote resolver: method, path, content and what it is paid with, nothing else.
 async fn ask(upstream: &Upstream, request: Request<Bytes>) -> (Response<Bytes>, Outcome) {
     let mut onwards = Request::new(request.body().clone());
     *onwards.method_mut() = request.method().clone();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     // Never: a path that was parsed once parses again.
     *onwards.uri_mut() = path.parse().unwrap_or_default();
+    for tokens in request.headers().get_all(header::AUTHORIZATION) {
+        onwards.headers_mut().append(header::AUTHORIZATION, tokens.clone());
+    }
     match upstream.send(onwards, MAX_ANSWER).await {
         Ok(answer) => (content_of(answer), Outcome::Answered),
         Err(UpstreamError::Timeout) => failed(StatusCode::GATEWAY_TIMEOUT, "the directory took too long"),
@@ -74,7 +77,7 @@ fn content_of(answer: Response<Bytes>) -> Response<Bytes> {
     let (head, content) = answer.into_parts();
     let mut response = Response::new(content);
     *response.status_mut() = head.status;
-    for name in [header::CONTENT_TYPE, header::ALLOW] {
+    for name in [header::CONTENT_TYPE, header::ALLOW, header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
         if let Some(value) = head.headers.get(&name) {
             response.headers_mut().insert(name, value.clone());
         }

@@ -64,8 +64,8 @@ impl Resolver {
         fields: &HeaderMap,
         now: Timestamp,
     ) -> Result<Paid<'_>, RedeemError> {
-        let Some(cashier) = &self.cashier else { return Ok(Paid::Free) };
-        let paid = cashier.redeem(operation, fields, now);
+        let Some(redeemer) = &self.redeemer else { return Ok(Paid::Free) };
+        let paid = redeemer.redeem(operation, fields, now);
         match &paid {
             Ok(Paid::Free) => {}
             Ok(Paid::By(_)) => self.metrics.redeemed(Redeemed::Accepted),
@@ -104,10 +104,10 @@ impl Resolver {
             Subject::NotCanonical(_) => return malformed("the identifier is not in canonical form"),
             Subject::Unsupported => Ok(IdentifierResponse::empty(ResponseCode::UnsupportedField)),
         };
-        if let (Ok(IdentifierResponse { code: ResponseCode::NotFound, .. }), Some(cashier)) =
-            (&answer, &self.cashier)
+        if let (Ok(IdentifierResponse { code: ResponseCode::NotFound, .. }), Some(redeemer)) =
+            (&answer, &self.redeemer)
         {
-            cashier.count_not_found(paid, now);
+            redeemer.count_not_found(paid, now);
         }
         match answer.map(|answer| (answer.encode(), answer.code)) {
             Ok((Some(body), code)) => (success(body), Outcome::of(code)),

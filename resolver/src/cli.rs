@@ -14,6 +14,7 @@ mod init;
 mod output;
 mod pull;
 mod repepper;
+mod retire;
 mod serve;
 mod subject;
 
@@ -92,6 +93,12 @@ enum Action {
     /// May be interrupted, and is finished by running it again; until then nothing else opens the
     /// directory. Earlier backups stay sealed under the old pepper: make a new one.
     Repepper,
+    /// Take no more tokens under the issuers' keys that are in use now, and begin the set of spent tokens anew
+    /// if it is lost
+    ///
+    /// For a set that was lost, or came back from a backup: it may have forgotten tokens, which could be spent
+    /// again. Users get new ones under the issuers' next keys.
+    RetireTokens,
     /// What is held about one person
     #[command(subcommand)]
     Subject(Subject),
@@ -148,6 +155,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Action::Backup { file } => backup::backup(&config, file),
         Action::Restore { file, replace } => backup::restore(&config, file, *replace),
         Action::Repepper => repepper::run(&config),
+        Action::RetireTokens => retire::run(&config),
         Action::Subject(Subject::Export { identifier, file }) => {
             let csi = subject::identifier(identifier)?;
             open().and_then(|(_, directory)| subject::export(&directory, &csi, file))

@@ -180,6 +180,15 @@ impl Site {
     }
 
     pub(crate) fn with_pepper(fill: u8) -> Self {
+        Self::with(fill, "")
+    }
+
+    /// A resolver whose rules have something more.
+    pub(crate) fn with_rules(more: &str) -> Self {
+        Self::with(7, more)
+    }
+
+    fn with(fill: u8, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut rules = format!("domain = \"{DOMAIN}\"\noperator = \"Example\"\nedition = 1\n");
         for name in [ONE, TWO] {
@@ -188,6 +197,7 @@ impl Site {
                 "[[authorities]]\nname = \"{name}\"\nkey = \"{key}\"\nnamespaces = [\"tel:+\"]\n"
             ));
         }
+        rules.push_str(more);
         fs::write(folder.path().join("rules.toml"), rules).unwrap();
         create_secret(&folder.path().join("pepper.key"), &[fill; 32]).unwrap();
         drop(crate::create(&config(folder.path())).unwrap());
@@ -227,9 +237,15 @@ impl Site {
     }
 
     pub(crate) fn post(&self, resource: &str, content: Vec<u8>) -> Response<Bytes> {
+        self.post_with(resource, content, &[])
+    }
+
+    /// A request with these `authorization` fields.
+    pub(crate) fn post_with(&self, resource: &str, content: Vec<u8>, fields: &[String]) -> Response<Bytes> {
         let uri = format!("https://{DOMAIN}/v1/{resource}/{DOMAIN}");
-        let request = Request::builder().method("POST").uri(uri).body(Bytes::from(content)).unwrap();
-        self.resolver.answer(request)
+        let request = Request::builder().method("POST").uri(uri);
+        let request = fields.iter().fold(request, |request, field| request.header("authorization", field));
+        self.resolver.answer(request.body(Bytes::from(content)).unwrap())
     }
 
     /// Publishes, and says with which status and title that ended.
@@ -278,12 +294,19 @@ impl Site {
     }
 }
 
+/// Another resolver on the same files, as another process has them.
+pub(crate) fn open_again(site: &Site) -> Resolver {
+    let environment = Environment { log: site.log.log(&LogConfig::default()), clock: site.clock.clone() };
+    Resolver::open(&config(site.folder.path()), &environment, &mut Registry::default()).unwrap()
+}
+
 pub(crate) fn config(folder: &Path) -> Config {
     Config {
         rules: folder.join("rules.toml"),
         directory: folder.join("directory.db"),
         pepper: folder.join("pepper.key"),
         journal: None,
+        spent_tokens: None,
         serve: None,
     }
 }

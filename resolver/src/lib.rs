@@ -23,8 +23,9 @@
 //! | [`backup`], [`repepper`] | copies of the directory, and sealing it anew |
 //! | [`lock`], `group` | who may use it at once, and how many share one write |
 
+use discreet_protocol::time::Timestamp;
 use discreet_serve::secret::{SecretError, read_secret};
-use discreet_serve::{Clock, Environment, Log};
+use discreet_serve::{Clock, Environment, Log, Task};
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ use metrics::Metrics;
 use rules::{Rules, RulesError};
 pub use server::Server;
 use store::{SpentTokens, Sqlite, StoreError};
-use tokens::Cashier;
+use tokens::Redeemer;
 
 /// Answers lookups of one discovery domain.
 pub struct Resolver {
@@ -74,7 +75,7 @@ pub struct Resolver {
     log: Log,
     metrics: Metrics,
     /// Without issuers there is nothing to pay with, and everything is free.
-    cashier: Option<Arc<Cashier>>,
+    redeemer: Option<Arc<Redeemer>>,
 }
 
 /// Why a directory cannot be opened.
@@ -129,12 +130,12 @@ impl Resolver {
     ) -> Result<Self, OpenError> {
         let (rules, directory) = open(config)?;
         let directory = Arc::new(directory);
-        let cashier = match rules.issuers.is_empty() {
+        let redeemer = match rules.issuers.is_empty() {
             true => None,
-            false => Some(Arc::new(Cashier::new(&rules, spent_tokens(config)?))),
+            false => Some(Arc::new(Redeemer::new(&rules, spent_tokens(config)?))),
         };
         Ok(Self {
-            cashier,
+            redeemer,
             directory: Arc::clone(&directory),
             rules,
             clock: environment.clock.clone(),
@@ -143,15 +144,14 @@ impl Resolver {
         })
     }
 
-    /// Keeps up with the authorities' feeds, without end. Metrics go into `registry`.
-    pub fn pull_feeds(&self, registry: &mut Registry) -> impl Future<Output = ()> + Send + 'static {
+    /// What goes on beside the answering: keeping up with the authorities' feeds, and forgetting tokens of
+    /// keys that are over. Metrics go into `registry`.
+    pub fn upkeep(&self, registry: &mut Registry) -> Vec<Task> {
         let metrics = feeds::Metrics::register(registry);
-        feeds::run(Arc::clone(&self.directory), self.rules.clone(), self.clock.clone(), metrics)
-    }
-
-    /// Forgets tokens of keys that are over, a few at a time, without end.
-    pub fn sweep_tokens(&self) -> impl Future<Output = ()> + Send + 'static {
-        tokens::sweep(self.cashier.clone(), self.clock.clone(), self.log.clone())
+        let feeds = feeds::run(Arc::clone(&self.directory), self.rules.clone(), self.clock.clone(), metrics);
+        let sweeping =
+            self.redeemer.clone().map(|redeemer| Task::new(tokens::sweep(redeemer, self.clock.clone())));
+        std::iter::once(Task::new(feeds)).chain(sweeping).collect()
     }
 
     /// The rules it answers by.
@@ -191,7 +191,20 @@ pub fn open(config: &Config) -> Result<(Rules, Directory), OpenError> {
 pub fn create(config: &Config) -> Result<(Rules, Directory), OpenError> {
     let rules = Rules::load(&config.rules)?;
     let pepper = pepper(config)?;
+    if !config.directory.exists() {
+        drop(SpentTokens::open(&config.spent_tokens())?);
+    }
     Ok((rules, Directory::open(Sqlite::open(&config.directory)?, pepper, &config.journal())?))
+}
+
+/// Begins a new set of spent tokens, or goes on with the one that is there, and takes no more tokens under
+/// keys that are in use at `now`: for a set that was lost, or may have forgotten some.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn retire_tokens(config: &Config, now: Timestamp) -> Result<(), StoreError> {
+    SpentTokens::open(&config.spent_tokens())?.retire(now)
 }
 
 /// The pepper, if everything is sealed under it.

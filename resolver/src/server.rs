@@ -6,7 +6,7 @@
 use crate::config::{Config, ServeConfig};
 use crate::{OpenError, Resolver};
 use bytes::Bytes;
-use discreet_serve::{Environment, Handler, Listen, Shell, ShellConfig, StartError, Task, problem};
+use discreet_serve::{Environment, Handler, Listen, Shell, ShellConfig, StartError, problem};
 use http::{Request, Response, StatusCode};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Server {
         let serve = listener(config)?;
         let mut registry = Registry::with_prefix("discreet_resolver");
         let resolver = Resolver::open(config, &environment, &mut registry)?;
-        let pulling = Task::new(resolver.pull_feeds(&mut registry));
+        let background = resolver.upkeep(&mut registry);
         let shell = ShellConfig {
             listen: &serve.listen,
             admin: &serve.admin,
@@ -66,7 +66,7 @@ impl Server {
             log: &environment.log,
             inherited: &environment.inherited,
             registry,
-            background: vec![pulling],
+            background,
             reloads: Vec::new(),
         };
         let server = Self(Shell::start(shell, Answers(Arc::new(resolver))).await?);

@@ -16,14 +16,14 @@ use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::{Epoch, Issuer, Prices};
 use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
 use discreet_protocol::token::{KeyId, Token, challenge_digest};
-use discreet_serve::{Clock, Log};
+use discreet_serve::Clock;
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Takes tokens.
-pub(crate) struct Cashier {
+pub(crate) struct Redeemer {
     prices: Prices,
     keys: HashMap<KeyId, Accepted>,
     spent: SpentTokens,
@@ -98,8 +98,8 @@ impl RedeemError {
     }
 }
 
-impl Cashier {
-    /// A cashier by `rules`.
+impl Redeemer {
+    /// A redeemer by `rules`.
     pub(crate) fn new(rules: &Rules, spent: SpentTokens) -> Self {
         let mut keys = HashMap::new();
         for issuer in rules.issuers.iter() {
@@ -154,11 +154,6 @@ impl Cashier {
         if let Paid::By(issuer) = paid {
             self.spent.count_not_found(issuer, now);
         }
-    }
-
-    /// Forgets what is over; returns whether there may be more.
-    pub(crate) fn sweep(&self, now: Timestamp) -> Result<bool, StoreError> {
-        self.spent.sweep(now)
     }
 
     fn verify(
@@ -224,16 +219,17 @@ impl Cashier {
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Forgets tokens of keys that are over, a few at a time, without end.
-pub(crate) async fn sweep(cashier: Option<Arc<Cashier>>, clock: Clock, log: Log) {
-    let Some(cashier) = cashier else { return };
+pub(crate) async fn sweep(redeemer: Arc<Redeemer>, clock: Clock) {
     loop {
-        let (cashier, now) = (Arc::clone(&cashier), Timestamp::from_unix(clock.now()));
-        let swept = tokio::task::spawn_blocking(move || cashier.sweep(now)).await;
-        match swept {
+        let (redeemer, now) = (Arc::clone(&redeemer), Timestamp::from_unix(clock.now()));
+        match tokio::task::spawn_blocking(move || redeemer.spent.sweep(now)).await {
             Ok(Ok(true)) => continue,
+            Ok(Err(error)) => tracing::warn!(%error, "spent tokens are not forgotten"),
             Ok(Ok(false)) | Err(_) => {}
-            Ok(Err(error)) => log.within(|| tracing::warn!(%error, "spent tokens are not forgotten")),
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

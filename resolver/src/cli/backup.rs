@@ -1,8 +1,8 @@
 //! `backup` and `restore`.
 
-use super::{Failure, failed, usage};
+use super::{Failure, failed, now, usage};
 use discreet_resolver::backup::{self, BackupError};
-use discreet_resolver::{Config, pepper};
+use discreet_resolver::{Config, pepper, retire_tokens};
 use indicatif::ProgressBar;
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,6 +20,12 @@ pub(super) fn restore(config: &Config, file: &Path, replace: bool) -> Result<Exi
     let pepper = pepper(config).map_err(usage)?;
     let restore = || backup::restore(file, &config.directory, &config.journal(), pepper, replace);
     working("restoring", restore)?;
+    if !config.spent_tokens().exists() {
+        retire_tokens(config, now()).map_err(failed)?;
+        eprintln!(
+            "the set of spent tokens was lost: tokens under the issuers' keys of today are no longer taken"
+        );
+    }
     eprintln!("the directory {} is restored from {}", config.directory.display(), file.display());
     Ok(ExitCode::SUCCESS)
 }
