@@ -296,7 +296,7 @@ impl Site {
 
 /// Another resolver on the same files, as another process has them.
 pub(crate) fn open_again(site: &Site) -> Resolver {
-    let environment = Environment { log: site.log.log(&LogConfig::default()), clock: site.clock.clone() };
+    let environment = Environment::new(site.log.log(&LogConfig::default()), site.clock.clone());
     Resolver::open(&config(site.folder.path()), &environment, &mut Registry::default()).unwrap()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::fixture::*;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA384};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,8 +29,8 @@ static KEYS: LazyLock<[KeyPair; 3]> =
 fn public(key: usize) -> TokenKey {
     let vectors: Vec<serde_json::Value> = serde_json::from_str(VECTORS).unwrap();
     let mut spki = hex::decode(vectors[0]["pkS"].as_str().unwrap()).unwrap();
-    let components: PublicKeyComponents<Vec<u8>> = PublicKeyComponents::from(KEYS[key].public_key());
-    spki[81..81 + 256].copy_from_slice(&components.n);
+    // `RSAPublicKey` (RFC 8017 §A.1.1): nine bytes, the modulus, five bytes.
+    spki[81..81 + 256].copy_from_slice(&KEYS[key].public_key().as_ref()[9..9 + 256]);
     TokenKey::from_spki(&spki).unwrap()
 }
 
@@ -53,13 +53,8 @@ fn rules(lookup: u8, redemptions: u64, not_found: u64) -> String {
     let prices = format!("[prices]\nlookup = {lookup}\npublish = 1\n");
     // The fixture's NOW lies on the second day of the first key, and before the second one's.
     let (now, later, end) = (day(-1), day(3), day(30));
-    let all = [
-        issuer(ISSUER),
-        key(0, &now, &later_than(&now)),
-        key(1, &later, &end),
-        issuer(OTHER),
-        key(2, &now, &end),
-    ];
+    let all =
+        [issuer(ISSUER), key(0, &now, &day(9)), key(1, &later, &end), issuer(OTHER), key(2, &now, &end)];
     [prices, all.concat()].concat()
 }
 
@@ -67,10 +62,6 @@ fn day(offset: i64) -> String {
     let days = i64::try_from(NOW.unix() / DAY).unwrap() + offset;
     let date = time::OffsetDateTime::from_unix_timestamp(days * 86_400).unwrap().date();
     format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
-}
-
-fn later_than(_: &str) -> String {
-    day(9)
 }
 
 impl Paying {
@@ -323,10 +314,8 @@ fn a_lost_set_is_not_begun_anew_in_silence_and_retires_the_keys_of_its_day() {
     for part in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(crate::lock::beside(&config.spent_tokens(), part));
     }
-    let environment = discreet_serve::Environment {
-        log: discreet_serve::Log::off(),
-        clock: discreet_serve::Clock::manual(NOW.unix()),
-    };
+    let clock = discreet_serve::Clock::manual(NOW.unix());
+    let environment = discreet_serve::Environment::new(discreet_serve::Log::off(), clock);
     let opened = crate::Resolver::open(&config, &environment, &mut Default::default());
     let Err(error) = opened else { panic!("it opened without its set of spent tokens") };
     assert!(error.to_string().contains("retire-tokens"), "{error}");
