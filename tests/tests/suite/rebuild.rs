@@ -152,7 +152,7 @@ fn rejects_restoring_what_is_no_backup_of_this_directory() {
     let restore = |file: &str| site.resolver(["restore", file, "--replace"]);
     restore(theirs.to_str().unwrap()).refused(3, "this pepper does not belong to this directory");
     site.write("junk.db", &"not a database, but long enough to be taken for one ".repeat(40));
-    restore(site.path("junk.db").to_str().unwrap()).refused(3, "is damaged or not a directory");
+    restore(site.path("junk.db").to_str().unwrap()).refused(3, "is damaged or not one of ours");
     restore(site.path("missing.db").to_str().unwrap()).refused(3, "cannot read");
     assert_eq!(exported(&site), before, "nothing was changed");
     assert!(!site.path("directory.db.before-restore").exists());

@@ -145,10 +145,10 @@ fn rejects_a_corrupt_directory() {
         site.resolver(["export"]),
         site.resolver(["init"]),
     ] {
-        ran.refused(2, "directory.db is damaged or not a directory");
+        ran.refused(2, "directory.db is damaged or not one of ours");
     }
     let lines = [site.world.line(NUMBER)];
-    site.import("lines.jsonl", &lines).refused(2, "directory.db is damaged or not a directory");
+    site.import("lines.jsonl", &lines).refused(2, "directory.db is damaged or not one of ours");
     assert!(site.path("pepper.key").exists());
 }
 

@@ -296,7 +296,7 @@ impl Drop for Server {
 fn name_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let text = words.map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
-    let (_, role) = text.split_once("/discreet-").unwrap();
+    let Some((_, role)) = text.split_once("/discreet-") else { return text };
     let end = role.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(role.len());
     format!("discreet-{}", &role[..end])
 }

@@ -269,7 +269,7 @@ async fn the_clients_errors_print_no_identifier() {
 
 /// The harness of child processes searches what they log, as [`Net`] does.
 #[test]
-#[should_panic(expected = "sh wrote down what it must not")]
+#[should_panic(expected = "wrote down what it must not")]
 fn a_server_process_that_writes_an_address_down_fails_its_test() {
     let listening = "INFO discreet_relay: listening address=127.0.0.1:1 admin=None";
     let script = format!(

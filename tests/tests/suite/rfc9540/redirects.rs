@@ -122,9 +122,19 @@ async fn c52_three_redirects_in_a_row_are_followed_and_a_loop_is_not() {
     assert_eq!(setup.ask(sealed("sealed")).await.status(), StatusCode::OK);
     assert_eq!(paths(&setup), [WELL_KNOWN, "/1", "/2", "/3"]);
 
-    let setup = Setup::new(Gateway::new(|request| redirect(307, request.uri().path(), ""))).await;
+    // Without an end: the fourth is not followed.
+    let further = |request: &Request<Bytes>| redirect(307, &format!("{}x", request.uri().path()), "");
+    let setup = Setup::new(Gateway::new(further)).await;
     assert_eq!(setup.ask(sealed("sealed")).await.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(setup.gateway.seen().len(), 4);
+    // In a circle: no place sees a request twice.
+    let round = |request: &Request<Bytes>| match request.uri().path() {
+        "/1" => redirect(307, WELL_KNOWN, ""),
+        _ => redirect(307, "/1", ""),
+    };
+    let setup = Setup::new(Gateway::new(round)).await;
+    assert_eq!(setup.ask(sealed("sealed")).await.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(paths(&setup), [WELL_KNOWN, "/1"]);
 }
 
 /// How many seconds a redirect is kept.
