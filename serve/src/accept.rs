@@ -48,7 +48,7 @@ pub(crate) async fn serve_listener<H: Handler>(
             server.metrics.evicted.inc();
         }
         let open = server.metrics.connection();
-        let visit = Visit { place, origin, peer: None };
+        let visit = Visit { place, origin, peer: None, visitor: None };
         let tls = tls.as_ref().map(|tls| tls.borrow().clone());
         let (shared, stop) = (Arc::clone(&server), stop.clone());
         server.log.attach(async move {

@@ -18,7 +18,7 @@ use crate::{
     addresses::Origin,
     clients::Unwelcome,
     exchange::{Handler, Server, Visit},
-    peers::{Peer, Tls},
+    peers::{Peer, Tls, Visitor},
     socket::Socket,
     tasks::{Executor, Tasks},
 };
@@ -62,7 +62,8 @@ pub(crate) async fn serve_socket<H: Handler>(
             serve(stream, Visit { origin, ..visit }, &server, stop).await;
         }
         Ok(Opened { stream: Stream::Tls(stream), origin, peer }) => {
-            serve(stream, Visit { origin, peer, ..visit }, &server, stop).await;
+            let visitor = visitor::<H>(stream.get_ref().1.peer_certificates());
+            serve(stream, Visit { origin, peer, visitor, ..visit }, &server, stop).await;
         }
         Err(Failed::Unwelcome(reason)) => server.metrics.unwelcome(reason),
         Err(Failed::Handshake) => {
@@ -109,6 +110,11 @@ async fn open<H: Handler>(
 /// Who shows this certificate, where only known peers get through the handshake.
 fn peer(tls: &Tls, chain: Option<&[CertificateDer<'_>]>) -> Option<Peer> {
     tls.peers.as_ref()?.whose(chain?.first()?).cloned()
+}
+
+/// The subject of a client's certificate, if the handler asks for it.
+fn visitor<H: Handler>(chain: Option<&[CertificateDer<'_>]>) -> Option<Visitor> {
+    if H::NAMES_VISITORS { Visitor::of(chain?.first()?) } else { None }
 }
 
 /// Serves HTTP/1.1 or HTTP/2, whichever the peer speaks.

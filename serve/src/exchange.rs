@@ -30,7 +30,7 @@ use crate::{
     bodies::Bodies,
     clients::{Admission, Refused},
     metrics::{Bound, Metrics},
-    peers::Peer,
+    peers::{Peer, Visitor},
     places::{Place, Places},
     problem,
 };
@@ -40,6 +40,10 @@ const BUSY_SECS: u64 = 2;
 
 /// What a role does with a request. The peer's address is not part of it, on purpose.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether it is told the subject of a client's certificate ([`Visitor`](crate::Visitor)). Only a role whose
+    /// clients have accounts with it anyway says so.
+    const NAMES_VISITORS: bool = false;
+
     /// Answers one request. The shell adds `content-length` and nothing else. For HEAD, answer as
     /// for GET; the shell drops the body.
     ///
@@ -69,6 +73,8 @@ pub(crate) struct Visit {
     pub(crate) origin: Option<Origin>,
     /// Who it is, where only known peers are let in.
     pub(crate) peer: Option<Peer>,
+    /// The subject of its certificate, where the handler asks for it.
+    pub(crate) visitor: Option<Visitor>,
 }
 
 impl<H: Handler> Server<H> {
@@ -114,8 +120,9 @@ impl<H: Handler> Server<H> {
         // This connection leaves, the server has room: no `Retry-After`, which a relay would take for all.
         let leaving = || problem(StatusCode::SERVICE_UNAVAILABLE, "this connection is being closed");
         let _work = visit.place.work().ok_or_else(leaving)?;
-        // The one thing a handler learns of a connection, and of known peers only.
+        // All that a handler learns of a connection: a known peer, and a visitor if it asks for it.
         request.extensions_mut().extend(visit.peer.clone().map(extension).unwrap_or_default());
+        request.extensions_mut().extend(visit.visitor.clone().map(extension).unwrap_or_default());
         Ok(self.answer(request).await)
     }
 
@@ -204,9 +211,9 @@ impl<H: Handler> Server<H> {
     }
 }
 
-fn extension(peer: Peer) -> Extensions {
+fn extension<T: Clone + Send + Sync + 'static>(who: T) -> Extensions {
     let mut extensions = Extensions::new();
-    extensions.insert(peer);
+    extensions.insert(who);
     extensions
 }
 

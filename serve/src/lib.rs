@@ -8,7 +8,8 @@
 //!
 //! - The handler never sees the peer's address. The shell does not read it either, except for a role that
 //!   clients come to and that bounds how often ([`Clients`]); then a keyed hash is all that is kept. (Of a
-//!   known peer, a server that shows a pinned certificate, a handler learns the name: [`Peer`].)
+//!   known peer, a server that shows a pinned certificate, a handler learns the name: [`Peer`]. A handler that asks
+//!   for it learns the subject of a client's certificate, where one is required: [`Visitor`].)
 //! - Nothing is global: metrics and logs belong to the role that started the shell.
 //! - Everything from the network is bounded by [`Limits`]; over a bound there is one clear error.
 
@@ -56,7 +57,7 @@ pub use limits::Limits;
 pub use listen::Listen;
 pub use log::{Log, LogConfig};
 pub use open::Listening;
-pub use peers::Peer;
+pub use peers::{Peer, Visitor};
 pub use problem::{PROBLEM_JSON, problem, problem_of_type};
 pub use process::hide_panic_payloads;
 pub use reload::{Reload, ReloadError};

@@ -56,7 +56,8 @@ pub enum Listen {
         #[serde(default)]
         peers: Vec<PathBuf>,
         /// PEM file with a CA's certificate: who has a certificate of it may connect, such as the users of
-        /// the messaging provider that runs a relay. The server learns no more of them than that. Read
+        /// the messaging provider that runs a relay. The server learns no more of them than that, except for a
+        /// provider's issuer of tokens, which goes by the certificate's subject. Read
         /// again at SIGHUP. There are no revocation lists: issue for short times.
         #[serde(default)]
         issuer: Option<PathBuf>,

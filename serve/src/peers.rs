@@ -14,6 +14,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use tokio_rustls::TlsAcceptor;
+use webpki::EndEntityCert;
 
 use crate::tls::{TlsError, certificates, provider};
 
@@ -37,6 +38,37 @@ impl Peer {
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Peer({})", self.0)
+    }
+}
+
+/// Who showed a certificate of the CA that `listen.mutual_tls.issuer` names: a client, by nothing but its
+/// certificate's subject. A handler finds it among the extensions of a request, if it asks for it
+/// ([`Handler::NAMES_VISITORS`](crate::Handler::NAMES_VISITORS)) and the certificate has a subject. It is there for
+/// roles that know their clients by name anyway; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Visitor(Arc<[u8]>);
+
+impl Visitor {
+    /// A visitor whose certificate has this subject, in DER.
+    pub fn new(subject: &[u8]) -> Self {
+        Self(subject.into())
+    }
+
+    /// The certificate's subject: a `Name` in DER (RFC 5280 §4.1.2.6). It stays when a certificate is renewed.
+    pub fn subject(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Who shows this certificate, which the handshake has verified; nobody, if it names no subject.
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = EndEntityCert::try_from(certificate).ok()?;
+        Some(certificate.subject()).filter(|subject| !subject.is_empty()).map(Self::new)
+    }
+}
+
+impl fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Visitor(…)")
     }
 }
 

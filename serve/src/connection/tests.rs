@@ -61,7 +61,7 @@ impl Bench {
         let (server, stop) = (Arc::clone(&self.server), self.stop.subscribe());
         let serving = async move {
             let (place, _) = server.places.take().await;
-            serve(side, Visit { place, origin: None, peer: None }, &server, stop).await;
+            serve(side, Visit { place, origin: None, peer: None, visitor: None }, &server, stop).await;
         };
         (client, tokio::spawn(serving))
     }

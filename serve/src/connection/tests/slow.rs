@@ -83,7 +83,7 @@ async fn an_answer_that_is_not_read_does_not_hold_a_connection() {
     let begin = tokio::time::Instant::now();
     let serving = tokio::spawn(async move {
         let (place, _) = server.places.take().await;
-        serve(side, Visit { place, origin: None, peer: None }, &server, stop).await;
+        serve(side, Visit { place, origin: None, peer: None, visitor: None }, &server, stop).await;
     });
     client.write_all(WHOLE.as_bytes()).await.unwrap();
     serving.await.unwrap();
