@@ -11,9 +11,10 @@
 //! | [`issue`] | from a key's request to a credential, and revocation |
 //! | [`statuses`] | signing statuses in bulk, and the feed |
 //! | `challenge`, `secrets` | fresh challenges; tickets and codes |
-//! | `database`, `rows` | SQLite |
+//! | `schema`, `rows` | SQLite |
 
 use crate::config::AuthorityConfig;
+use crate::database::Database;
 use discreet_protocol::identifier::{Csi, Domain};
 use discreet_protocol::policy::{self, Authorities};
 use discreet_protocol::time::{DAY, Timestamp};
@@ -24,22 +25,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod challenge;
-mod database;
 pub mod enrol;
 mod error;
 pub mod issue;
 pub mod prove;
 mod rows;
 pub mod rules;
+mod schema;
 mod secrets;
 pub mod statuses;
 
+pub use crate::database::DatabaseError;
 use challenge::Challenges;
-use database::Database;
-pub use database::DatabaseError;
 pub use error::AuthorityError;
 use prove::Prove;
 use rules::Refused;
+pub(crate) use schema::SCHEMA;
 
 /// For how many seconds an enrolment waits for its proof: long enough for a message or a call to the
 /// operator, and short, because anybody may enrol any identifier. Who needs longer gets a ticket of the
@@ -102,7 +103,7 @@ impl Authority {
             key,
             namespaces: Authorities::new(vec![this]).unwrap_or_default(),
             days: config.credential_days,
-            database: Database::open(&config.database)?,
+            database: Database::open(&config.database, &SCHEMA)?,
             challenges: Challenges::new().map_err(|_| OpenError::Randomness)?,
             prover,
             clock,
@@ -111,7 +112,7 @@ impl Authority {
 
     /// Makes the database if there is none.
     pub(crate) fn create(config: &AuthorityConfig) -> Result<(), DatabaseError> {
-        Database::create(&config.database).map(drop)
+        Database::create(&config.database, &SCHEMA).map(drop)
     }
 
     /// Its name.

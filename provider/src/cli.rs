@@ -8,22 +8,25 @@ use discreet_protocol::identifier::{IdentifierError, MimiUri};
 use discreet_protocol::time::Timestamp;
 use discreet_provider::authority::prove::Operator;
 use discreet_provider::authority::{self, Authority, AuthorityError, DatabaseError, statuses::SIGN_AFTER};
+use discreet_provider::issuer::accounts::{AccountsError, FreshToken};
+use discreet_provider::issuer::keys::{Keys, KeysError, Lives};
 use discreet_provider::service::{self, Service};
-use discreet_provider::{Config, init};
+use discreet_provider::{Config, IssuerConfig, init};
 use discreet_serve::Clock;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A provider's service for its own users: attests which key belongs to the holder of an identifier.
+/// A provider's service for its own users: attests which key belongs to the holder of an identifier, and gives
+/// them anonymous tokens to pay lookups with.
 ///
 /// Without a command it serves.
 #[derive(Parser)]
 #[command(
     name = "discreet-provider",
     version,
-    after_help = "SIGTERM and SIGINT stop the service, SIGHUP has it read certificate and key anew.\n\
+    after_help = "SIGTERM and SIGINT stop the service, SIGHUP has it read certificates, keys and tokens anew.\n\
                   Exit codes: 0 stopped as told or done, 1 failed or refused, 2 wrong usage or configuration."
 )]
 pub(crate) struct Options {
@@ -87,6 +90,9 @@ pub(crate) enum Action {
         /// The copy; it must not exist, and is made readable by you alone
         file: PathBuf,
     },
+    /// The issuer's keys and its users' tokens
+    #[command(subcommand)]
+    Issuer(IssuerAction),
     /// Sign the statuses that are older than 20 hours anew, as the service does by itself
     SignStatuses {
         /// All of them, whatever their age
@@ -95,11 +101,47 @@ pub(crate) enum Action {
     },
 }
 
+#[derive(Subcommand)]
+pub(crate) enum IssuerAction {
+    /// Show the issuer's keys, and print the lines for a discovery provider's rules
+    Keys {
+        #[command(subcommand)]
+        change: Option<KeysAction>,
+    },
+    /// Print a fresh token for an account, and under it the line for the file that issuer.accounts.bearers names
+    ///
+    /// The token is shown this once and kept nowhere. Give it to the account's user, and nobody else; append the
+    /// line to the file and reload the service. Several tokens of one account share its quota.
+    Token {
+        /// The account, in your own terms, without blanks
+        account: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysAction {
+    /// Make the next key, erase those that are over, and print the lines for a discovery provider's rules
+    ///
+    /// It begins when the present one has signed for its time, but no sooner than in 7 days: discovery providers
+    /// must have the lines in their rules by then. Reload the service.
+    Rotate {
+        /// It begins today, as after a theft; take the file of the stolen key out of the folder before
+        #[arg(long)]
+        at_once: bool,
+    },
+}
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("this command needs [authority] in the configuration")]
     NoAuthority,
+    #[error("this command needs [issuer] in the configuration")]
+    NoIssuer,
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
     #[error("this command needs [service] in the configuration")]
     NoService,
     #[error(transparent)]
@@ -140,8 +182,30 @@ pub(crate) fn run(config: &Config, action: Action) -> Result<(), Failure> {
             let word = service.endorse(MimiUri::new(&text(uri)?)?, holder, now, days)?;
             writeln!(out, "{}", URL_SAFE_NO_PAD.encode(word))?;
         }
+        Action::Issuer(action) => issuer(config.issuer.as_ref().ok_or(Failure::NoIssuer)?, action, &mut out)?,
         Action::Backup { file } => open(config)?.back_up(&file)?,
         Action::SignStatuses { all } => sign(&open(config)?, all, &mut out)?,
+    }
+    Ok(())
+}
+
+fn issuer(role: &IssuerConfig, action: IssuerAction, out: &mut impl Write) -> Result<(), Failure> {
+    let now = Timestamp::from_unix(Clock::system().now());
+    match action {
+        IssuerAction::Token { account } => {
+            let FreshToken { token, line } = FreshToken::draw(&account)?;
+            writeln!(out, "{token}\n{line}")?;
+        }
+        IssuerAction::Keys { change } => {
+            if let Some(KeysAction::Rotate { at_once }) = change {
+                Keys::rotate(&role.keys, Lives::new(role.key_days, role.redeem_days)?, now, at_once)?;
+            }
+            let keys = Keys::open(&role.keys, now)?;
+            for line in keys.summary(now) {
+                writeln!(out, "# {line}")?;
+            }
+            write!(out, "{}", keys.rules(&role.name.0, now))?;
+        }
     }
     Ok(())
 }

@@ -28,8 +28,10 @@ pub struct Config {
     /// feed has pages.
     #[serde(default)]
     pub clients: Clients,
-    /// Attests which key belongs to the holder of an identifier. Needed to serve.
+    /// Attests which key belongs to the holder of an identifier. To serve, this or the issuer is needed.
     pub authority: Option<AuthorityConfig>,
+    /// Gives the provider's users anonymous tokens to pay lookups with. To serve, this or the authority is needed.
+    pub issuer: Option<IssuerConfig>,
     /// Says of accounts that they exist and agreed to be listed. Only the command `endorse` uses it.
     pub service: Option<ServiceConfig>,
 }
@@ -56,6 +58,61 @@ pub struct AuthorityConfig {
     /// For how many days a credential is valid, 2 to 730. Default 180. Renewal keeps it going.
     #[serde(default = "default_days")]
     pub credential_days: u16,
+}
+
+/// The role `issuer`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// Its name, as tokens' challenges carry it and discovery providers' rules name it: the host name, in lower
+    /// case, under which users reach it.
+    pub name: Name,
+    /// The folder of its private keys, mode 0700: one file each, PKCS#8 in DER, mode 0600, named by the days of its
+    /// use. Nothing else may lie in it. Read again at SIGHUP.
+    pub keys: PathBuf,
+    /// SQLite file, mode 0600: how much of its quota each account has used, by hour, under a hash of its name.
+    /// Lost, everybody has a whole quota again.
+    pub database: PathBuf,
+    /// Who may ask. Left out only by a program that brings its own ([`crate::issuer::accounts::Accounts`]).
+    pub accounts: Option<AccountsConfig>,
+    /// How many tokens an account may get.
+    #[serde(default)]
+    pub quota: QuotaConfig,
+    /// For how many days a key signs, 7 to 365. Default 90. All users share it: the longer, the larger the crowd
+    /// that a token hides in.
+    #[serde(default = "default_key_days")]
+    pub key_days: u16,
+    /// For how many days after that its tokens are taken, 7 to `key_days`. Default 30.
+    #[serde(default = "default_redeem_days")]
+    pub redeem_days: u16,
+}
+
+/// Who may ask an issuer for tokens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum AccountsConfig {
+    /// Who shows a bearer token (RFC 6750). The file has a line for each: its SHA-256 in 64 hex digits, a blank, and
+    /// the account's name. `discreet-provider issuer token NAME` prints both. Mode 0640 at most. Read again at SIGHUP.
+    Bearers(PathBuf),
+    /// Who shows a client certificate of the CA in `listen.mutual_tls.issuer`; an account goes by its subject.
+    Certificates,
+}
+
+/// How many tokens an account may get: a bucket that refills every hour. In any N days an account gets at most
+/// `burst + N × per_day` tokens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaConfig {
+    /// Tokens at once, as for a new address book; 1 to 1000000. Default 2000.
+    pub burst: u32,
+    /// Tokens per day, a 24th of them each hour; 50 to 1000000. Default 150.
+    pub per_day: u32,
+}
+
+impl Default for QuotaConfig {
+    fn default() -> Self {
+        Self { burst: 2000, per_day: 150 }
+    }
 }
 
 /// The role `service`.
@@ -94,6 +151,14 @@ impl TryFrom<String> for NamespaceText {
     }
 }
 
+fn default_key_days() -> u16 {
+    90
+}
+
+fn default_redeem_days() -> u16 {
+    30
+}
+
 fn default_days() -> u16 {
     180
 }
@@ -113,6 +178,13 @@ impl Config {
             resolve(folder, &mut authority.key);
             resolve(folder, &mut authority.database);
             resolve(folder, &mut authority.operator_token);
+        }
+        if let Some(issuer) = &mut config.issuer {
+            resolve(folder, &mut issuer.keys);
+            resolve(folder, &mut issuer.database);
+            if let Some(AccountsConfig::Bearers(file)) = &mut issuer.accounts {
+                resolve(folder, file);
+            }
         }
         if let Some(service) = &mut config.service {
             resolve(folder, &mut service.key);
@@ -136,6 +208,11 @@ mod tests {
         assert!(authority.key.is_absolute() && authority.database.ends_with("authority.db"));
         let namespaces: Vec<_> = authority.namespaces.iter().map(|text| text.0.to_string()).collect();
         assert_eq!(namespaces, ["tel:+1415", "mailto:b.example"]);
+        let issuer = config.issuer.unwrap();
+        assert_eq!((issuer.name.0.as_str(), issuer.key_days, issuer.redeem_days), ("issuer.example", 90, 30));
+        assert!(issuer.keys.is_absolute() && issuer.database.ends_with("issuer.db"));
+        assert!(matches!(issuer.accounts, Some(AccountsConfig::Bearers(file)) if file.is_absolute()));
+        assert_eq!((issuer.quota.burst, issuer.quota.per_day), (2000, 150));
         assert!(config.service.unwrap().key.is_absolute());
     }
 
@@ -154,7 +231,8 @@ mod tests {
             ("credential_days", "days", "unknown field `days`"),
             ("\"authority.example\"", "\"Authority.example\"", "lower case"),
             ("\"tel:+1415\"", "\"1415\"", "a namespace is a digit prefix"),
-            ("[service]", "[issuer]", "unknown field `issuer`"),
+            ("[service]", "[services]", "unknown field `services`"),
+            ("accounts.bearers", "accounts.tokens", "unknown variant `tokens`"),
         ] {
             let error = refused(from, to);
             assert!(error.contains(reason), "{error}");

@@ -1,60 +1,39 @@
-//! The authority's own record: SQLite, one file of mode 0600, WAL, `synchronous=FULL`.
+//! A role's own record: SQLite, one file of mode 0600, WAL, `synchronous=FULL`.
 //!
-//! It names the provider's users in clear: who holds which identifier is what an authority attests.
-//! Commands may use it while the service runs; writers wait for each other.
+//! What is in it is the role's: its [`Schema`]. Commands may use it while the service runs; writers wait
+//! for each other.
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// "dsca": marks the file as ours (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x6473_6361;
-/// Format of the tables (`PRAGMA user_version`).
-const FORMAT: i64 = 1;
 /// How long a writer waits for another process's write, such as a command of the operator.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who holds what, which credentials stand, what was proved, and who waits for a proof.
-///
-/// `number` and `seq` differ: the first is the order of issue, the second the order of the feed,
-/// where each new status or revocation goes to the end.
-const TABLES: &str = "
-CREATE TABLE holders (
-    csi TEXT PRIMARY KEY, key BLOB NOT NULL, proved_at INTEGER NOT NULL,
-    holder_since INTEGER NOT NULL, void_since INTEGER
-) WITHOUT ROWID;
-CREATE TABLE credentials (
-    number INTEGER PRIMARY KEY, cti BLOB NOT NULL UNIQUE, csi TEXT NOT NULL, key BLOB NOT NULL,
-    expires INTEGER NOT NULL, revoked INTEGER NOT NULL, statement BLOB NOT NULL,
-    standing BLOB NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL UNIQUE
-);
-CREATE INDEX credentials_csi ON credentials (csi);
-CREATE INDEX credentials_at ON credentials (revoked, at);
-CREATE INDEX credentials_expires ON credentials (expires);
-CREATE TABLE proofs (
-    ticket BLOB PRIMARY KEY, csi TEXT NOT NULL, account TEXT NOT NULL, proved_at INTEGER NOT NULL,
-    made INTEGER NOT NULL, spent BLOB
-) WITHOUT ROWID;
-CREATE TABLE enrolments (
-    ticket BLOB PRIMARY KEY, code TEXT NOT NULL UNIQUE, csi TEXT NOT NULL, since INTEGER NOT NULL,
-    answers INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE feed (last INTEGER NOT NULL);
-INSERT INTO feed VALUES (0);
-";
+/// What a role keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schema {
+    /// Marks the file as this role's (`PRAGMA application_id`).
+    pub(crate) application_id: i64,
+    /// Format of the tables (`PRAGMA user_version`).
+    pub(crate) format: i64,
+    /// Makes the tables.
+    pub(crate) tables: &'static str,
+}
 
-/// Why the authority's database cannot be used.
+/// Why a role's database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// There is none. None is made silently: with an empty one, everybody's holder would be forgotten.
-    #[error("the database {} is missing; restore it from its backup or, for a new authority, run `discreet-provider init`", path.display())]
+    /// There is none. None is made silently: with an empty one, everybody's holder would be forgotten, or
+    /// what everybody has used up.
+    #[error("the database {} is missing; restore it from its backup or, for a new provider, run `discreet-provider init`", path.display())]
     Missing {
         /// Where it should be.
         path: PathBuf,
     },
     /// The file is damaged, or somebody else's.
-    #[error("{} is damaged, or no database of an authority: {reason}", path.display())]
+    #[error("{} is damaged, or not the database of this role: {reason}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -62,12 +41,14 @@ pub enum DatabaseError {
         reason: rusqlite::Error,
     },
     /// The file is of another version.
-    #[error("{} has format {found}, this program knows {FORMAT}", path.display())]
+    #[error("{} has format {found}, this program knows {known}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: i64,
+        /// The format that this program reads.
+        known: i64,
     },
     /// The disk is full. Nothing was changed.
     #[error("the disk of {} is full; nothing was changed", path.display())]
@@ -107,36 +88,36 @@ pub(crate) struct Database {
 
 impl Database {
     /// Opens the database at `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, DatabaseError> {
+    pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Self, DatabaseError> {
         if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
             return Err(DatabaseError::Missing { path: path.to_owned() });
         }
-        Self::prepare(path)
+        Self::prepare(path, schema)
     }
 
     /// As [`Database::open`], but makes it if there is none.
-    pub(crate) fn create(path: &Path) -> Result<Self, DatabaseError> {
+    pub(crate) fn create(path: &Path, schema: &Schema) -> Result<Self, DatabaseError> {
         create_private(path).map_err(|error| {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
             failure(path, rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
         })?;
-        Self::prepare(path)
+        Self::prepare(path, schema)
     }
 
-    fn prepare(path: &Path) -> Result<Self, DatabaseError> {
+    fn prepare(path: &Path, schema: &Schema) -> Result<Self, DatabaseError> {
         let fail = |reason| failure(path, reason);
         // Not SQLITE_OPEN_CREATE: a file that disappears meanwhile is not made anew.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-        ensure_tables(&mut connection).map_err(fail)?;
+        ensure_tables(&mut connection, schema).map_err(fail)?;
         let format = pragma(&connection, "user_version").map_err(fail)?;
-        if pragma(&connection, "application_id").map_err(fail)? != APPLICATION_ID {
+        if pragma(&connection, "application_id").map_err(fail)? != schema.application_id {
             let reason = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
             return Err(fail(rusqlite::Error::SqliteFailure(reason, None)));
         }
-        if format != FORMAT {
-            return Err(DatabaseError::Format { path: path.to_owned(), found: format });
+        if format != schema.format {
+            return Err(DatabaseError::Format { path: path.to_owned(), found: format, known: schema.format });
         }
         synchronise(&connection).map_err(fail)?;
         Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
@@ -202,13 +183,13 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
 }
 
 /// In one transaction, so that of two commands that start at once one makes the tables.
-fn ensure_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+fn ensure_tables(connection: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.execute_batch(schema.tables)?;
+        transaction.pragma_update(None, "application_id", schema.application_id)?;
+        transaction.pragma_update(None, "user_version", schema.format)?;
     }
     transaction.commit()
 }
@@ -247,16 +228,17 @@ fn failure(path: &Path, reason: rusqlite::Error) -> DatabaseError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authority::SCHEMA;
 
     #[test]
     fn none_is_made_silently() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("authority.db");
-        assert!(matches!(Database::open(&path), Err(DatabaseError::Missing { .. })));
+        assert!(matches!(Database::open(&path, &SCHEMA), Err(DatabaseError::Missing { .. })));
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(Database::open(&path), Err(DatabaseError::Missing { .. })));
-        drop(Database::create(&path).unwrap());
-        assert!(Database::open(&path).is_ok());
+        assert!(matches!(Database::open(&path, &SCHEMA), Err(DatabaseError::Missing { .. })));
+        drop(Database::create(&path, &SCHEMA).unwrap());
+        assert!(Database::open(&path, &SCHEMA).is_ok());
     }
 
     #[test]
@@ -264,14 +246,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("authority.db");
         std::fs::write(&path, "not a database, but long enough to be taken for one ".repeat(40)).unwrap();
-        assert!(matches!(Database::open(&path), Err(DatabaseError::Corrupt { .. })));
+        assert!(matches!(Database::open(&path, &SCHEMA), Err(DatabaseError::Corrupt { .. })));
         let other = folder.path().join("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        assert!(matches!(Database::open(&other), Err(DatabaseError::Corrupt { .. })));
+        assert!(matches!(Database::open(&other, &SCHEMA), Err(DatabaseError::Corrupt { .. })));
         let later = folder.path().join("later.db");
-        drop(Database::create(&later).unwrap());
+        drop(Database::create(&later, &SCHEMA).unwrap());
         Connection::open(&later).unwrap().pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(Database::open(&later), Err(DatabaseError::Format { found: 2, .. })));
+        assert!(matches!(Database::open(&later, &SCHEMA), Err(DatabaseError::Format { found: 2, .. })));
     }
 
     #[cfg(unix)]
@@ -279,7 +261,7 @@ mod tests {
     fn the_files_are_their_owners_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
         let change = |connection: &Transaction<'_>| {
             connection.execute("UPDATE feed SET last = 1", []).map(Ok::<_, ()>)
         };
@@ -294,7 +276,7 @@ mod tests {
     #[test]
     fn a_change_that_is_refused_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
         let change = |connection: &Transaction<'_>| {
             connection.execute("UPDATE feed SET last = 9", []).map(|_| Err::<(), _>("refused"))
         };
@@ -308,7 +290,7 @@ mod tests {
     #[test]
     fn a_copy_holds_what_is_there_and_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
         let change = |connection: &Transaction<'_>| {
             connection.execute("UPDATE feed SET last = 9", []).map(Ok::<_, ()>)
         };
@@ -318,7 +300,7 @@ mod tests {
         let last = |connection: &Connection| {
             connection.query_row("SELECT last FROM feed", [], |row| row.get::<_, i64>(0))
         };
-        assert_eq!(Database::open(&copy).unwrap().read(last).unwrap(), 9);
+        assert_eq!(Database::open(&copy, &SCHEMA).unwrap().read(last).unwrap(), 9);
         assert!(matches!(database.copy_into(&copy), Err(DatabaseError::Exists { .. })));
         let missing = folder.path().join("no/such/folder/copy.db");
         assert!(matches!(database.copy_into(&missing), Err(DatabaseError::Copy { .. })));
@@ -335,7 +317,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_named_and_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
         let few = |connection: &Connection| connection.pragma_update(None, "max_page_count", 1);
         database.read(few).unwrap();
         let change = |connection: &Transaction<'_>| {

@@ -14,44 +14,73 @@
 //! | `POST /v1/confirmations` `{"code", "account"}` | the operator | 204 |
 //! | `POST /v1/revocations` `{"identifier"}` | the operator | 204 |
 //!
+//! | `GET /.well-known/private-token-issuer-directory` | anybody | the issuer's keys (RFC 9578 §4) |
+//! | `POST /v1/tokens`, a `TokenRequest` | an account | a `TokenResponse`, 256 bytes (RFC 9578 §6) |
+//!
+//! The last two are the role `issuer`'s, the others the role `authority`'s; a role that is not enabled has none.
 //! Errors are problem documents (RFC 9457) with sentences of ours; nothing that was sent is repeated.
 
 mod answer;
 mod operation;
+mod tokens;
 
 use crate::authority::Authority;
+use crate::issuer::Issuer;
+use crate::issuer::keys::TOKENS_PATH;
 use crate::metrics::{Metrics, Operation, Outcome};
 use crate::operator::Token;
 use answer::{Refusal, not_allowed};
 use bytes::Bytes;
+use discreet_protocol::token::ISSUER_DIRECTORY_PATH;
 use discreet_serve::{Handler, problem};
 use http::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 
 /// Answers requests.
 pub(crate) struct ProviderHandler {
-    authority: Arc<Authority>,
-    token: Arc<Token>,
+    authority: Option<Attesting>,
+    issuer: Option<Arc<Issuer>>,
     metrics: Metrics,
 }
 
+/// The role `authority`, and its operator's token.
+#[derive(Clone)]
+pub(crate) struct Attesting {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) token: Arc<Token>,
+}
+
 impl ProviderHandler {
-    pub(crate) fn new(authority: Arc<Authority>, token: Arc<Token>, metrics: Metrics) -> Self {
-        Self { authority, token, metrics }
+    pub(crate) fn new(authority: Option<Attesting>, issuer: Option<Arc<Issuer>>, metrics: Metrics) -> Self {
+        Self { authority, issuer, metrics }
     }
 }
 
 impl Handler for ProviderHandler {
+    /// The issuer's accounts may go by certificates.
+    const NAMES_VISITORS: bool = true;
+
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        match (&self.issuer, &self.authority, request.uri().path()) {
+            (Some(issuer), _, TOKENS_PATH) => tokens::tokens(issuer, &self.metrics, &request).await,
+            (Some(issuer), _, ISSUER_DIRECTORY_PATH) => tokens::directory(issuer, request.method()),
+            (_, Some(attesting), _) => self.attest(attesting, request).await,
+            _ => problem(StatusCode::NOT_FOUND, "no such resource"),
+        }
+    }
+}
+
+impl ProviderHandler {
+    async fn attest(&self, attesting: &Attesting, request: Request<Bytes>) -> Response<Bytes> {
         let operation = match route(request.method(), request.uri().path()) {
             Ok(operation) => operation,
             Err(Some(methods)) => return not_allowed(methods),
             Err(None) => return problem(StatusCode::NOT_FOUND, "no such resource"),
         };
-        let answered = if is_operators(operation) && !self.token.opens(request.headers()) {
+        let answered = if is_operators(operation) && !attesting.token.opens(request.headers()) {
             Err(Refusal::Unauthorized)
         } else {
-            let authority = Arc::clone(&self.authority);
+            let authority = Arc::clone(&attesting.authority);
             // The database blocks, and so may a way of proving.
             let work = move || operation::perform(&authority, operation, &request);
             match tokio::task::spawn_blocking(work).await {

@@ -1,11 +1,17 @@
 //! Making the secrets and the database of a new provider.
 
 use crate::authority::{Authority, DatabaseError};
-use crate::config::Config;
+use crate::config::{AccountsConfig, Config, IssuerConfig};
+use crate::issuer::Issuer;
+use crate::issuer::keys::{Keys, KeysError, Lives};
+use discreet_protocol::time::Timestamp;
 use discreet_protocol::{SigningKey, VerifyingKey};
+use discreet_serve::Clock;
 use discreet_serve::secret::{SecretError, create_secret, read_secret};
 use std::fmt::Write;
-use std::path::Path;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// Why a provider could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +22,17 @@ pub enum InitError {
     /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// The issuer's keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A file or folder of the issuer's.
+    #[error("cannot create {}: {source}", path.display())]
+    Create {
+        /// What.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The key is missing, but its authority has worked already.
     #[error("the database exists, but the authority's key is missing; restore the key from its backup")]
     KeyLost,
@@ -50,7 +67,27 @@ pub fn init(config: &Config) -> Result<String, InitError> {
         let key = ensure_key(&role.key)?;
         describe(&mut lines, "services", role.name.0.as_str(), &key);
     }
+    if let Some(role) = &config.issuer {
+        lines.push_str(&init_issuer(role, Timestamp::from_unix(Clock::system().now()))?);
+    }
     Ok(lines)
+}
+
+/// The issuer's folder, its first key, its database and the file of its accounts, as far as they do not exist.
+fn init_issuer(role: &IssuerConfig, now: Timestamp) -> Result<String, InitError> {
+    let lives = Lives::new(role.key_days, role.redeem_days)?;
+    if !role.keys.exists() {
+        let folder = DirBuilder::new().mode(0o700).create(&role.keys);
+        folder.map_err(|source| InitError::Create { path: role.keys.clone(), source })?;
+        Keys::rotate(&role.keys, lives, now, true)?;
+    }
+    Issuer::create(role)?;
+    if let Some(AccountsConfig::Bearers(path)) = &role.accounts {
+        // Whatever is in it stays.
+        let file = OpenOptions::new().create(true).append(true).mode(0o640).open(path);
+        file.map_err(|source| InitError::Create { path: path.clone(), source })?;
+    }
+    Ok(format!("\n{}", Keys::open(&role.keys, now)?.rules(&role.name.0, now)))
 }
 
 fn describe(lines: &mut String, table: &str, name: &str, key: &VerifyingKey) {

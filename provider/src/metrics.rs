@@ -10,6 +10,8 @@ use prometheus_client::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     operations: Family<Label, Counter>,
+    issued: Family<IssuedLabel, Counter>,
+    pub(crate) accounts_forgotten: Counter,
     pub(crate) signed: Counter,
     pub(crate) forgotten: Counter,
     pub(crate) failures: Counter,
@@ -37,6 +39,23 @@ pub(crate) enum Operation {
     Revoke,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuedLabel {
+    outcome: Issued,
+}
+
+/// What became of a request for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Issued {
+    Signed,
+    NotAdmitted,
+    Malformed,
+    OtherKey,
+    OverQuota,
+    Busy,
+    Failed,
+}
+
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Outcome {
@@ -48,9 +67,19 @@ pub(crate) enum Outcome {
 impl Metrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("operations", "Operations, by kind and outcome", self.operations.clone());
+        registry.register("issued", "Requests for tokens, by outcome", self.issued.clone());
+        registry.register(
+            "accounts_forgotten",
+            "Accounts forgotten that have their whole quota again",
+            self.accounts_forgotten.clone(),
+        );
         registry.register("statuses_signed", "Statuses signed anew in bulk", self.signed.clone());
         registry.register("credentials_forgotten", "Expired credentials forgotten", self.forgotten.clone());
-        registry.register("upkeep_failures", "Rounds of bulk signing that failed", self.failures.clone());
+        registry.register("upkeep_failures", "Rounds of upkeep that failed", self.failures.clone());
+    }
+
+    pub(crate) fn count_issued(&self, outcome: Issued) {
+        self.issued.get_or_create(&IssuedLabel { outcome }).inc();
     }
 
     pub(crate) fn count(&self, operation: Operation, outcome: Outcome) {

@@ -1,9 +1,9 @@
 //! Why the authority does not do what it was asked, with the status of the answer. The sentences go
 //! to whoever asked and repeat nothing of what they sent.
 
-use super::database::DatabaseError;
 use super::rules::Refused;
 use super::secrets::NoRandomness;
+use crate::database::DatabaseError;
 use http::StatusCode;
 use std::fmt;
 

@@ -325,13 +325,14 @@ pub(crate) fn forget_expired(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authority::database::Database;
+    use crate::database::Database;
     use discreet_protocol::SigningKey;
 
     #[test]
     fn a_status_that_was_signed_meanwhile_does_not_undo_a_revocation() {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::create(&folder.path().join("authority.db")).unwrap();
+        let database =
+            Database::create(&folder.path().join("authority.db"), &crate::authority::SCHEMA).unwrap();
         let csi = Csi::from_uri("tel:+14155550123").unwrap();
         let key = SigningKey::from_bytes(&[1; 32]).verifying_key();
         let at = |seconds: u64| Timestamp::from_unix(1_800_000_000 + seconds);
