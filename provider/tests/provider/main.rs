@@ -22,6 +22,7 @@ mod commands;
 mod feed;
 mod flow;
 mod http_refusals;
+mod issuer;
 mod operator;
 mod proving;
 mod strangers;
