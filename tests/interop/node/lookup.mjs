@@ -6,7 +6,7 @@
 // vectors of RFC 9420 §2.1.2) and the chain of COSE signatures (RFC 9052) are done here, from those documents.
 //
 //   node lookup.mjs --relay https://127.0.0.1:8443/dp --ca ca.pem --domain dp.example --directory-key HEX \
-//                   --kem x25519|xwing --aead aes128gcm|chacha20poly1305 +14155550123
+//                   --kem x25519|xwing --aead aes128gcm|chacha20poly1305 [--authorization TOKEN] +14155550123
 //   node lookup.mjs --self-test
 //
 // Prints one JSON line. Exit status 0: found or not found; 1: something did not check out, said in one line.
@@ -17,35 +17,12 @@ import { parseArgs } from 'node:util'
 import {
   AEADS, KEMS, RECEIVED, SENT, binaryRequest, check, encapsulate, openResponse, readBinaryResponse, readKeys, same,
 } from './framing.mjs'
+import { contentOf, send } from './http.mjs'
 import { selfTest } from './self_test.mjs'
 import { queryFor, readAnswer, readPolicy, verifyMapping } from './statements.mjs'
 
-const TIMEOUT_MS = 30000
-
 /** Three requests share one HTTP/2 connection: policy, keys, lookup. */
-function send(session, method, path, content, contentType) {
-  return new Promise((resolve, reject) => {
-    const fields = content && { 'content-type': contentType, 'content-length': content.length }
-    const stream = session.request({ ':method': method, ':path': path, ...fields })
-    const chunks = []
-    let head
-    stream.on('response', (fields) => (head = fields)).on('data', (chunk) => chunks.push(chunk))
-    stream.on('end', () => resolve({ head, content: Buffer.concat(chunks) })).on('error', reject)
-    stream.on('close', () => reject(new Error('the relay closed the stream')))
-    stream.setTimeout(TIMEOUT_MS, () => stream.destroy(new Error('the relay took too long')))
-    session.once('error', reject)
-    stream.end(content)
-  })
-}
-
-function contentOf({ head, content }, type) {
-  check(head?.[':status'] === 200, `${type}: status ${head?.[':status']}`)
-  const stated = head['content-type']?.replaceAll(/[ \t]/g, '').toLowerCase()
-  check(stated === type, `${type}: content type ${stated}`)
-  return content
-}
-
-async function lookUp({ relay, ca, domain, 'directory-key': directoryKey, kem, aead }, phone) {
+async function lookUp({ relay, ca, domain, 'directory-key': directoryKey, kem, aead, authorization }, phone) {
   const now = Math.floor(Date.now() / 1000)
   check(KEMS[kem] && AEADS[aead], 'choose a --kem and an --aead')
   const url = new URL(relay)
@@ -61,11 +38,13 @@ async function lookUp({ relay, ca, domain, 'directory-key': directoryKey, kem, a
     )
     check(config, 'the policy has no key for this KEM and AEAD')
 
-    const fields = [['content-type', 'application/octet-stream']]
+    // A token that pays, if the policy asks for one (RFC 9577 §2.2).
+    const paid = authorization ? [['authorization', authorization]] : []
+    const fields = [['content-type', 'application/octet-stream'], ...paid]
     const request = binaryRequest('POST', domain, `/v1/identifierQuery/${domain}`, fields, queryFor(phone))
     const sent = await encapsulate(config, AEADS[aead], request)
     check(sent.request.length === SENT, 'the encapsulated request has another size')
-    const answered = await send(session, 'POST', url.pathname, sent.request, 'message/ohttp-req')
+    const answered = await send(session, 'POST', url.pathname, sent.request, { 'content-type': 'message/ohttp-req' })
     const response = contentOf(answered, 'message/ohttp-res')
     check(response.length === RECEIVED, `the encapsulated response has ${response.length} bytes`)
     const { status, content } = readBinaryResponse(openResponse(sent, AEADS[aead], response))
@@ -87,7 +66,10 @@ async function lookUp({ relay, ca, domain, 'directory-key': directoryKey, kem, a
 const text = { type: 'string' }
 const options = { relay: text, ca: text, domain: text, 'directory-key': text, kem: text, aead: text }
 try {
-  const parsed = parseArgs({ options: { ...options, 'self-test': { type: 'boolean' } }, allowPositionals: true })
+  const parsed = parseArgs({
+    options: { ...options, authorization: text, 'self-test': { type: 'boolean' } },
+    allowPositionals: true,
+  })
   const { values, positionals } = parsed
   const missing = Object.keys(options).filter((name) => !values[name])
   check(values['self-test'] || (missing.length === 0 && positionals.length === 1), 'an option or the number is missing')
