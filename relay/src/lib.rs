@@ -14,6 +14,7 @@ mod handler;
 mod lifetime;
 mod media;
 mod metrics;
+pub mod mix;
 mod pause;
 mod redirect;
 
