@@ -1,6 +1,6 @@
 //! A running server: one way up, one way down.
 
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -10,8 +10,8 @@ use crate::{
     Admin, Clients, Inherited, Limits, Listen, Listening, Log, Reload, ReloadError,
     accept::{Ended, serve_listener},
     admin::{self, AdminHandler},
+    background::Task,
     clients::Admission,
-    connection::stopped,
     exchange::{Handler, Server},
     limits::LimitsError,
     listen::{ListenError, loopback_only, nameable, stays_here},
@@ -45,23 +45,6 @@ pub struct ShellConfig<'a> {
     pub background: Vec<Task>,
     /// What the role reads anew at [`Shell::reload`], besides the shell's own certificates.
     pub reloads: Vec<Reload>,
-}
-
-/// Work that goes on beside the answering: the shell owns it, gives it the role's log, and drops it
-/// at a stop. It may end by itself; if it panics, the server ends with [`JoinError::Panicked`].
-pub struct Task(Pin<Box<dyn Future<Output = ()> + Send>>);
-
-impl Task {
-    /// Takes over `work`. Where it is dropped, at an `await`, nothing may be left half done.
-    pub fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Box::pin(work))
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Task(…)")
-    }
 }
 
 /// Why a server did not start.
@@ -147,6 +130,7 @@ impl Shell {
         }
         let (admin_listener, admin) = open_admin(config.admin, config.inherited).await?.unzip();
         let limits = config.log.within(|| config.inherited.fit(config.limits));
+        let drain = limits.drain();
 
         let tls = tls.map(watch::Sender::new);
         let handshakes = tls.as_ref().map(watch::Sender::subscribe);
@@ -175,7 +159,7 @@ impl Shell {
             shell.spawn_admin(listener, registry);
         }
         for task in config.background {
-            shell.spawn_background(task);
+            shell.background.spawn(shell.log.attach(task.run(shell.stop.subscribe(), drain)));
         }
         Ok(shell)
     }
@@ -296,16 +280,6 @@ impl Shell {
         log.within(process::notify_stopping);
         self.shutdown();
         self.join().await
-    }
-
-    fn spawn_background(&mut self, Task(work): Task) {
-        let stop = self.stop.subscribe();
-        self.background.spawn(self.log.attach(async move {
-            tokio::select! {
-                () = stopped(stop) => {}
-                () = work => {}
-            }
-        }));
     }
 
     fn spawn_admin(&mut self, listener: Listener, registry: Registry) {

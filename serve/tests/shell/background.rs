@@ -1,7 +1,9 @@
 //! Tasks that a role gives its shell: owned, stopped, and noticed when they panic.
 
+use std::{future::Future, task::Poll};
+
 use crate::support::{Config, Echo};
-use discreet_serve::{JoinError, Task};
+use discreet_serve::{JoinError, Limits, Task};
 use tokio::sync::oneshot;
 
 /// Tells when it is dropped.
@@ -24,6 +26,39 @@ async fn a_background_task_is_dropped_at_a_stop() {
     });
     let shell = Config::default().start_with(Echo::default(), vec![task]).await.unwrap();
     begun.await.unwrap();
+    shell.shutdown();
+    shell.join().await.unwrap();
+    told.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_draining_task_hears_of_the_stop_and_is_waited_for() {
+    let (tell, told) = oneshot::channel();
+    let (release, released) = oneshot::channel::<()>();
+    let task = Task::draining(|stopping| async move {
+        stopping.await;
+        tell.send(()).unwrap();
+        released.await.unwrap();
+    });
+    let shell = Config::default().start_with(Echo::default(), vec![task]).await.unwrap();
+    shell.shutdown();
+    told.await.unwrap();
+    let mut join = Box::pin(shell.join());
+    assert!(std::future::poll_fn(|context| Poll::Ready(join.as_mut().poll(context).is_pending())).await);
+    release.send(()).unwrap();
+    join.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_draining_task_is_dropped_at_the_drain_deadline() {
+    let (tell, told) = oneshot::channel();
+    let task = Task::draining(|_| async move {
+        let _held = Dropped(Some(tell));
+        std::future::pending::<()>().await;
+    });
+    let limits = Limits { drain_secs: 1, ..Limits::default() };
+    let config = Config { limits, ..Config::default() };
+    let shell = config.start_with(Echo::default(), vec![task]).await.unwrap();
     shell.shutdown();
     shell.join().await.unwrap();
     told.await.unwrap();
