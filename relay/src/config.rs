@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use discreet_serve::{
@@ -14,10 +15,17 @@ use discreet_serve::{
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::{
+    BindError,
+    mix::{Settings, Strategy},
+};
+
 /// The content of every encapsulated request of our clients is exactly this long.
 const DEFAULT_MAX_REQUEST_BYTES: usize = 4096;
 /// The content of every encapsulated response is exactly this long; a problem is shorter.
 const DEFAULT_MAX_RESPONSE_BYTES: usize = 8192;
+/// Gateways allow a relay that mixes this much, where a request is dated (RFC 9458 §6.5.2).
+const MAX_DELAY: Duration = Duration::from_secs(300);
 /// Longer names would only make longer paths.
 const MAX_NAME_BYTES: usize = 63;
 
@@ -55,6 +63,39 @@ pub struct Config {
     /// serves the keys, `/{name}/policy` serves the signed policy. No others are ever contacted.
     #[serde(default)]
     pub gateways: BTreeMap<GatewayName, UpstreamConfig>,
+    /// How messages to and from the gateway of the same name are held back and mixed. Default: not at all.
+    ///
+    /// ```toml
+    /// [mix.dp]
+    /// strategy = "pool"
+    /// size = 16
+    /// max_delay_ms = 2000
+    /// ```
+    #[serde(default)]
+    pub mix: BTreeMap<GatewayName, Settings>,
+}
+
+/// Why messages cannot be held back as configured.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum MixError {
+    /// Whose messages?
+    #[error("there is no gateway of this name")]
+    NoGateway,
+    /// Clients would hear 503 before their answers come.
+    #[error(
+        "a request and its answer may take {needed_ms} ms (twice max_delay_ms, and the gateway's timeout_secs), \
+         which limits.request_timeout_secs must exceed"
+    )]
+    TooSlow {
+        /// How long the relay's slowest good answer takes.
+        needed_ms: u128,
+    },
+    /// The gateway would refuse them.
+    #[error("max_delay_ms must be {} or less: a gateway takes a request for old then", MAX_DELAY.as_millis())]
+    TooOld,
+    /// Only the delay would ever let anything leave.
+    #[error("size must be less than limits.max_requests, or it is never reached")]
+    NeverReached,
 }
 
 fn default_max_request_bytes() -> usize {
@@ -78,6 +119,32 @@ impl Config {
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             gateways: BTreeMap::new(),
+            mix: BTreeMap::new(),
+        }
+    }
+
+    /// Looks for mixes that do not go together with the rest.
+    pub(crate) fn check_mixes(&self) -> Result<(), BindError> {
+        let wrong = |(name, settings): (&GatewayName, &Settings)| {
+            let source = self.check_mix(self.gateways.get(name), settings).err()?;
+            Some(BindError::Mix { name: name.clone(), source })
+        };
+        self.mix.iter().find_map(wrong).map_or(Ok(()), Err)
+    }
+
+    fn check_mix(&self, gateway: Option<&UpstreamConfig>, settings: &Settings) -> Result<(), MixError> {
+        let gateway = gateway.ok_or(MixError::NoGateway)?;
+        let exchange = Duration::from_secs(gateway.timeout_secs.get());
+        let needed = settings.max_delay().saturating_mul(2).saturating_add(exchange);
+        match settings.strategy() {
+            _ if settings.max_delay() > MAX_DELAY => Err(MixError::TooOld),
+            _ if needed >= Duration::from_secs(self.limits.request_timeout_secs) => {
+                Err(MixError::TooSlow { needed_ms: needed.as_millis() })
+            }
+            Strategy::Pool { size } | Strategy::Batch { size } if size >= self.limits.max_requests => {
+                Err(MixError::NeverReached)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -223,6 +290,51 @@ mod tests {
         let text = "log_addresses = true\n[listen.plaintext]\naddress = \"127.0.0.1:0\"\n";
         let error = toml_error(text);
         assert!(error.contains("relay.toml line 1: unknown field `log_addresses`"), "{error}");
+    }
+
+    /// A relay with one gateway and what a file says of its mix, beside limits.
+    fn mixing(text: &str) -> Result<(), String> {
+        let gateway =
+            "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n[gateways.dp]\nurl = \"https://a.example\"\n";
+        let config: Config = toml::from_str(&format!("{gateway}{text}")).unwrap();
+        config.check_mixes().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_mix_that_fits_is_taken_and_none_is_the_default() {
+        assert_eq!(mixing(""), Ok(()));
+        assert_eq!(mixing("[mix.dp]\nstrategy = \"pool\"\nsize = 16\nmax_delay_ms = 9999"), Ok(()));
+    }
+
+    #[test]
+    fn refuses_a_mix_that_does_not_fit_the_rest() {
+        let pool = |name: &str, size: usize, ms: u64, more: &str| {
+            mixing(&format!("[mix.{name}]\nstrategy = \"pool\"\nsize = {size}\nmax_delay_ms = {ms}\n{more}"))
+                .unwrap_err()
+        };
+        assert_eq!(pool("db", 16, 2000, ""), "mix.db: there is no gateway of this name");
+        assert_eq!(
+            pool("dp", 16, 10_000, ""),
+            "mix.dp: a request and its answer may take 30000 ms (twice max_delay_ms, and the gateway's \
+             timeout_secs), which limits.request_timeout_secs must exceed"
+        );
+        assert_eq!(
+            pool("dp", 16, 300_001, "[limits]\nrequest_timeout_secs = 100000"),
+            "mix.dp: max_delay_ms must be 300000 or less: a gateway takes a request for old then"
+        );
+        assert_eq!(
+            pool("dp", 64, 2000, "[limits]\nmax_requests = 64"),
+            "mix.dp: size must be less than limits.max_requests, or it is never reached"
+        );
+        assert_eq!(
+            toml_error(
+                "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n[mix.dp]\nstrategy = \"pool\"\nsize = 0\nmax_delay_ms = 1\n"
+            )
+            .split_once("line 3: ")
+            .unwrap()
+            .1,
+            "size must be 1 to 4096"
+        );
     }
 
     fn toml_error(text: &str) -> String {

@@ -86,24 +86,27 @@ impl ForwardError {
     }
 }
 
-/// Passes the content of `request` to the gateway.
-pub(crate) async fn forward(
-    gateway: &Gateway,
-    request: Request<Bytes>,
-    max_response_bytes: usize,
-    clock: &Clock,
-) -> Result<Response<Bytes>, ForwardError> {
+/// What is to be passed on of `request`.
+pub(crate) fn content_of(request: Request<Bytes>) -> Result<Bytes, ForwardError> {
     if !media::is(request.headers(), OHTTP_REQ) {
         return Err(ForwardError::NotEncapsulated);
     }
     if request.body().is_empty() {
         return Err(ForwardError::Empty);
     }
+    Ok(request.into_body())
+}
+
+/// Passes `content` to the gateway, unless it has asked to be left alone.
+pub(crate) async fn deliver(
+    gateway: &Gateway,
+    content: Bytes,
+    max_response_bytes: usize,
+    clock: &Clock,
+) -> Result<Response<Bytes>, ForwardError> {
     let now = clock.now();
-    if let Some(secs) = gateway.pause.left(now) {
-        return Err(ForwardError::Paused(secs));
-    }
-    let mut outgoing = Request::new(request.into_body());
+    gateway.may_ask(now)?;
+    let mut outgoing = Request::new(content);
     *outgoing.method_mut() = Method::POST;
     outgoing.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OHTTP_REQ));
     let answer = gateway.requests.send(&gateway.upstream, outgoing, max_response_bytes, now).await;

@@ -8,7 +8,12 @@ use std::{
 use discreet_serve::{Reload, Upstream, UpstreamConfig};
 
 use crate::{
-    BindError, config::GatewayName, document::Document, forward::GATEWAY_RESOURCE, pause::Pause,
+    BindError,
+    config::GatewayName,
+    document::Document,
+    forward::{ForwardError, GATEWAY_RESOURCE},
+    mixing::Mixer,
+    pause::Pause,
     redirect::Target,
 };
 
@@ -31,15 +36,22 @@ pub(crate) struct Gateway {
 #[derive(Debug, Default)]
 struct KeyTrouble(Mutex<u64>);
 
+/// A gateway, and what holds its messages back, if anything.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) mixer: Option<Mixer>,
+}
+
 /// The gateways by name.
 #[derive(Debug)]
-pub(crate) struct Gateways(BTreeMap<GatewayName, Gateway>);
+pub(crate) struct Gateways(BTreeMap<GatewayName, Route>);
 
 /// What a path of this relay stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Resource<'a> {
     /// `/{name}`: takes encapsulated requests, serves the keys.
-    Relay(&'a Gateway),
+    Relay(&'a Route),
     /// `/{name}/policy`: serves the signed policy.
     Policy(&'a Gateway),
 }
@@ -49,14 +61,22 @@ impl Gateways {
         if config.is_empty() {
             return Err(BindError::NoGateway);
         }
-        let gateways = config.iter().map(|(name, config)| Ok((name.clone(), gateway(name, config)?)));
+        let gateways = config.iter().map(|(name, config)| {
+            let gateway = Arc::new(gateway(name, config)?);
+            Ok((name.clone(), Route { gateway, mixer: None }))
+        });
         gateways.collect::<Result<_, BindError>>().map(Self)
+    }
+
+    /// The way to the gateway of this name.
+    pub(crate) fn route_mut(&mut self, name: &GatewayName) -> Option<&mut Route> {
+        self.0.get_mut(name)
     }
 
     /// What is trusted for each gateway, and what is shown to it, to be read anew.
     pub(crate) fn reloads(&self) -> Vec<Reload> {
-        let reload = |gateway: &Gateway| {
-            let upstream = Arc::clone(&gateway.upstream);
+        let reload = |route: &Route| {
+            let upstream = Arc::clone(&route.gateway.upstream);
             Reload::new("a gateway's CA or identity", move || upstream.reload())
         };
         self.0.values().map(reload).collect()
@@ -65,14 +85,19 @@ impl Gateways {
     /// The resource at `path`, compared as it is: nothing is decoded or normalised.
     pub(crate) fn resource(&self, path: &str) -> Option<Resource<'_>> {
         let path = path.strip_prefix('/')?;
-        if let Some(gateway) = self.0.get(path) {
-            return Some(Resource::Relay(gateway));
+        if let Some(route) = self.0.get(path) {
+            return Some(Resource::Relay(route));
         }
-        self.0.get(path.strip_suffix("/policy")?).map(Resource::Policy)
+        self.0.get(path.strip_suffix("/policy")?).map(|route| Resource::Policy(&route.gateway))
     }
 }
 
 impl Gateway {
+    /// Refuses while the gateway asks everybody to come back later.
+    pub(crate) fn may_ask(&self, now: u64) -> Result<(), ForwardError> {
+        self.pause.left(now).map_or(Ok(()), |secs| Err(ForwardError::Paused(secs)))
+    }
+
     /// The gateway did not know the key of a request: the copies may be older than its keys.
     pub(crate) fn note_key_trouble(&self, now: u64) {
         let at = self.trouble.expires_at(now);

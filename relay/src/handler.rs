@@ -9,8 +9,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header::ALLOW};
 use crate::{
     access::Doorkeeper,
     document::{Document, Unavailable},
-    forward::forward,
-    gateways::{Gateway, Gateways, Resource},
+    forward::{ForwardError, content_of, deliver},
+    gateways::{Gateway, Gateways, Resource, Route},
     metrics::{Forwarded, Metrics, Served},
 };
 
@@ -35,8 +35,8 @@ impl Handler for RelayHandler {
             return problem(StatusCode::NOT_FOUND, "no such gateway");
         };
         match (request.method(), resource) {
-            (&Method::POST, Resource::Relay(gateway)) => self.forward(gateway, request).await,
-            (&Method::GET | &Method::HEAD, Resource::Relay(gateway)) => {
+            (&Method::POST, Resource::Relay(route)) => self.forward(route, request).await,
+            (&Method::GET | &Method::HEAD, Resource::Relay(Route { gateway, .. })) => {
                 self.serve(gateway, &gateway.keys).await
             }
             (&Method::GET | &Method::HEAD, Resource::Policy(gateway)) => {
@@ -59,8 +59,8 @@ impl RelayHandler {
         Self { gateways, door, clock, metrics, max_response_bytes }
     }
 
-    async fn forward(&self, gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
-        match forward(gateway, request, self.max_response_bytes, &self.clock).await {
+    async fn forward(&self, route: &Route, request: Request<Bytes>) -> Response<Bytes> {
+        match self.exchange(route, request).await {
             Ok(response) => {
                 self.metrics.forwarded(Forwarded::Relayed);
                 response
@@ -71,6 +71,20 @@ impl RelayHandler {
                 error.response()
             }
         }
+    }
+
+    async fn exchange(
+        &self,
+        Route { gateway, mixer }: &Route,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, ForwardError> {
+        let content = content_of(request)?;
+        let Some(mixer) = mixer else {
+            return deliver(gateway, content, self.max_response_bytes, &self.clock).await;
+        };
+        // What the relay refuses itself is not held: nothing of it goes to the gateway.
+        gateway.may_ask(self.clock.now())?;
+        mixer.pass(&content).await
     }
 
     async fn serve(&self, gateway: &Gateway, document: &Document) -> Response<Bytes> {

@@ -15,24 +15,27 @@ mod lifetime;
 mod media;
 mod metrics;
 pub mod mix;
+mod mixing;
 mod pause;
 mod redirect;
 
 use std::sync::Arc;
 
-use discreet_serve::{Environment, Reload, Shell, ShellConfig, StartError, tls::TlsError};
+use discreet_serve::{Clock, Environment, Reload, Shell, ShellConfig, StartError, Task, tls::TlsError};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 
 pub use self::{
     access::{AccessError, FreshToken, NoRandomness},
-    config::{Access, Config, GatewayName},
+    config::{Access, Config, GatewayName, MixError},
 };
 use self::{
     access::{Bearers, Doorkeeper},
+    forward::deliver,
     gateways::Gateways,
     handler::RelayHandler,
     metrics::Metrics,
+    mixing::Mixer,
 };
 
 /// Why a relay did not start.
@@ -49,6 +52,17 @@ pub enum BindError {
         /// What is wrong with the file.
         source: TlsError,
     },
+    /// A gateway's messages cannot be held back as configured.
+    #[error("mix.{name}: {source}")]
+    Mix {
+        /// The gateway's configured name.
+        name: GatewayName,
+        /// What does not fit.
+        source: MixError,
+    },
+    /// There is nothing to draw who leaves when from.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// The tokens' file cannot be used.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -78,7 +92,8 @@ impl Relay {
     ///
     /// As [`Relay::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let gateways = Gateways::new(&config.gateways)?;
+        config.check_mixes()?;
+        let mut gateways = Gateways::new(&config.gateways)?;
         let door = Arc::new(doorkeeper(&config.access)?);
         let metrics = Metrics::default();
         let mut registry = Registry::with_prefix("discreet_relay");
@@ -88,6 +103,7 @@ impl Relay {
             let door = Arc::clone(&door);
             reloads.push(Reload::new("the tokens' file", move || door.reload()));
         }
+        let background = start_mixing(&mut gateways, &config, &environment.clock, &metrics)?;
         let handler =
             RelayHandler::new(gateways, door, environment.clock, metrics, config.max_response_bytes);
         let shell = ShellConfig {
@@ -98,7 +114,7 @@ impl Relay {
             log: &environment.log,
             inherited: &environment.inherited,
             registry,
-            background: Vec::new(),
+            background,
             reloads,
         };
         let relay = Self(Shell::start_for_clients(shell, &config.clients, handler).await?);
@@ -115,6 +131,7 @@ impl Relay {
     ///
     /// As [`Relay::bind`] would.
     pub fn check(config: &Config) -> Result<(), BindError> {
+        config.check_mixes()?;
         Gateways::new(&config.gateways)?;
         doorkeeper(&config.access)?;
         Ok(Shell::check(&config.listen, &config.admin, &config.limits)?)
@@ -128,4 +145,26 @@ fn doorkeeper(access: &Access) -> Result<Doorkeeper, AccessError> {
         Access::Anyone => Doorkeeper::Anyone,
         Access::Bearer { file } => Doorkeeper::Bearers(Bearers::read(file)?),
     })
+}
+
+/// Puts a mix before every gateway that shall have one. Its work goes on in the background.
+fn start_mixing(
+    gateways: &mut Gateways,
+    config: &Config,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<Vec<Task>, NoRandomness> {
+    let mut tasks = Vec::new();
+    for (name, settings) in &config.mix {
+        let Some(route) = gateways.route_mut(name) else { continue };
+        let (gateway, clock, limit) = (Arc::clone(&route.gateway), clock.clone(), config.max_response_bytes);
+        let exchange = move |content| {
+            let (gateway, clock) = (Arc::clone(&gateway), clock.clone());
+            async move { deliver(&gateway, content, limit, &clock).await }
+        };
+        let (mixer, task) = Mixer::start(*settings, metrics.mix(), exchange)?;
+        route.mixer = Some(mixer);
+        tasks.push(task);
+    }
+    Ok(tasks)
 }
