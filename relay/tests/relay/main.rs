@@ -17,6 +17,7 @@ mod leaks;
 mod access;
 mod connections;
 mod documents;
+mod mixing;
 mod refreshing;
 mod support;
 mod trouble;
