@@ -25,6 +25,12 @@ pub enum StorageError {
         /// Its name, which names nobody.
         key: String,
     },
+    /// Tokens are there but damaged.
+    #[error("the tokens in `{key}` are damaged; remove it, they are lost, and get others")]
+    DamagedTokens {
+        /// Its name, which names nobody.
+        key: String,
+    },
 }
 
 /// Small values by name. Names consist of `a-z`, `0-9`, `-` and `.`; they and the values tell whom
@@ -43,6 +49,17 @@ pub trait Storage: Send + Sync {
     ///
     /// When the old value may still be the one in place.
     fn store(&self, key: &str, value: &[u8]) -> Result<(), StorageError>;
+
+    /// Waits until nobody else changes tokens, and keeps all others from it until what is returned is
+    /// dropped: other processes, too, if they can use the same storage. The default is for storage that
+    /// one client alone uses.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known whether somebody else does.
+    fn lock(&self) -> Result<Box<dyn Send>, StorageError> {
+        Ok(Box::new(()))
+    }
 }
 
 /// Storage that lasts as long as the client.
@@ -60,6 +77,9 @@ impl Storage for MemoryStorage {
     }
 }
 
+/// The file whose lock [`FolderStorage::lock`] takes.
+const LOCK: &str = "lock";
+
 /// Storage in a folder of small files that only their owner can read.
 #[derive(Debug)]
 pub struct FolderStorage {
@@ -72,12 +92,23 @@ impl FolderStorage {
         Self { folder: folder.into() }
     }
 
-    fn write(&self, path: &Path, value: &[u8]) -> std::io::Result<()> {
+    fn create(&self) -> std::io::Result<()> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.folder)?;
+        builder.create(&self.folder)
+    }
+
+    /// Without it a rename may be undone by a power cut, and a used token would be back.
+    fn sync(&self) -> std::io::Result<()> {
+        #[cfg(unix)]
+        fs::File::open(&self.folder)?.sync_all()?;
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, value: &[u8]) -> std::io::Result<()> {
+        self.create()?;
         let mut unique = [0; 8];
         getrandom::fill(&mut unique).map_err(|_| ErrorKind::Other)?;
         let partial = path.with_extension(hex::encode(unique));
@@ -89,7 +120,7 @@ impl FolderStorage {
             file.write_all(value)?;
             file.sync_all()
         });
-        let moved = written.and_then(|()| fs::rename(&partial, path));
+        let moved = written.and_then(|()| fs::rename(&partial, path)).and_then(|()| self.sync());
         if moved.is_err() {
             let _ = fs::remove_file(&partial);
         }
@@ -111,21 +142,46 @@ impl Storage for FolderStorage {
         let path = self.folder.join(key);
         self.write(&path, value).map_err(|source| StorageError::File { path, source })
     }
+
+    /// The lock of a file, which ends with the process at the latest.
+    fn lock(&self) -> Result<Box<dyn Send>, StorageError> {
+        let path = self.folder.join(LOCK);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let locked = self.create().and_then(|()| options.open(&path)).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        match locked {
+            Ok(file) => Ok(Box::new(file)),
+            Err(source) => Err(StorageError::File { path, source }),
+        }
+    }
 }
 
-/// Storage that keeps what is remembered of the provider and nothing of whom was looked up: for a
+/// Storage that keeps what is remembered of the provider, and tokens, and nothing of whom was looked up: for a
 /// look at one's own identifier, which is judged against the identity instead.
 #[derive(Debug)]
 pub struct PolicyStorage<S>(pub S);
 
 impl<S: Storage> Storage for PolicyStorage<S> {
     fn load(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        if key.starts_with("policy.") { self.0.load(key) } else { Ok(None) }
+        if names_nobody(key) { self.0.load(key) } else { Ok(None) }
     }
 
     fn store(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
-        if key.starts_with("policy.") { self.0.store(key, value) } else { Ok(()) }
+        if names_nobody(key) { self.0.store(key, value) } else { Ok(()) }
     }
+
+    fn lock(&self) -> Result<Box<dyn Send>, StorageError> {
+        self.0.lock()
+    }
+}
+
+fn names_nobody(key: &str) -> bool {
+    key.starts_with("policy.") || key.starts_with("tokens.")
 }
 
 #[cfg(test)]
@@ -162,13 +218,36 @@ mod tests {
         assert_eq!(storage.0.load("seen.00").unwrap(), None);
     }
 
+    #[test]
+    fn policy_storage_keeps_tokens_and_their_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = PolicyStorage(FolderStorage::new(folder.path()));
+        storage.store("tokens.00", b"1").unwrap();
+        assert_eq!(storage.load("tokens.00").unwrap(), Some(b"1".to_vec()));
+        let _lock = storage.lock().unwrap();
+        let other = fs::File::open(folder.path().join("lock")).unwrap();
+        assert!(matches!(other.try_lock(), Err(fs::TryLockError::WouldBlock)));
+    }
+
+    #[test]
+    fn a_lock_ends_when_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FolderStorage::new(folder.path().join("state"));
+        drop(storage.lock().unwrap());
+        drop(storage.lock().unwrap());
+        let other = fs::File::open(folder.path().join("state/lock")).unwrap();
+        assert!(other.try_lock().is_ok());
+    }
+
     #[cfg(unix)]
     #[test]
     fn files_are_their_owners_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        FolderStorage::new(folder.path().join("state")).store("a", b"1").unwrap();
-        for path in ["state", "state/a"] {
+        let storage = FolderStorage::new(folder.path().join("state"));
+        storage.store("a", b"1").unwrap();
+        drop(storage.lock().unwrap());
+        for path in ["state", "state/a", "state/lock"] {
             let mode = fs::metadata(folder.path().join(path)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{path}");
         }
