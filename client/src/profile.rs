@@ -20,8 +20,25 @@ pub struct ProfileFile {
     pub directory_key: String,
     /// The relays, at least two of different operators.
     pub relays: Vec<RelayFile>,
-    /// A PEM file of the only certificates trusted for the relays; default: the web's roots.
+    /// A PEM file of the only certificates trusted for the relays and the issuer; default: the web's roots.
     pub ca: Option<PathBuf>,
+    /// Where tokens are got from, if the provider asks for some: usually the user's own provider.
+    pub issuer: Option<IssuerFile>,
+}
+
+/// An issuer as the file states it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerFile {
+    /// Its name, as the policy has it: a domain.
+    pub name: String,
+    /// `https://host` without a path; `http` only for loopback addresses. Default: `https://` and the name.
+    pub url: Option<String>,
+    /// A file of mode 0600 with one line, the token that the issuer knows this user by. Relative paths are
+    /// taken from the profile's folder.
+    pub bearer: Option<PathBuf>,
+    /// The certificate that the issuer knows this user by.
+    pub identity: Option<RelayIdentity>,
 }
 
 /// A relay as the file states it.
@@ -55,6 +72,15 @@ pub struct Profile {
     pub(crate) domain: Domain,
     pub(crate) directory_key: VerifyingKey,
     pub(crate) relays: Vec<Relay>,
+    pub(crate) issuer: Option<Issuer>,
+}
+
+/// An issuer, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuer {
+    pub(crate) name: Domain,
+    /// Scheme and authority.
+    pub(crate) url: String,
 }
 
 /// A relay, checked.
@@ -85,6 +111,14 @@ pub enum ProfileError {
     /// A relay's URL is not one.
     #[error("a relay's url must be https://host/name (http for loopback addresses only), without query")]
     RelayUrl,
+    /// The issuer's name is no domain.
+    #[error("the issuer's name must be a lower-case name like issuer.example, as the policy has it")]
+    IssuerName,
+    /// The issuer's URL is not one.
+    #[error(
+        "the issuer's url must be https://host (http for loopback addresses only), without path and query"
+    )]
+    IssuerUrl,
     /// A relay's operator cannot be named.
     #[error("a relay's operator must be 1 to 128 bytes without control characters")]
     Operator,
@@ -135,7 +169,8 @@ impl Profile {
             return Err(ProfileError::DirectoryKey);
         }
         let domain = Domain::new(&file.domain).map_err(|_| ProfileError::Domain)?;
-        Ok(Self { domain, directory_key, relays })
+        let issuer = file.issuer.as_ref().map(issuer).transpose()?;
+        Ok(Self { domain, directory_key, relays, issuer })
     }
 }
 
@@ -157,15 +192,30 @@ pub(crate) fn same_operator(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
-fn relay(file: &RelayFile) -> Result<Relay, ProfileError> {
-    let url: Uri = file.url.parse().map_err(|_| ProfileError::RelayUrl)?;
-    let host = url.host().ok_or(ProfileError::RelayUrl)?;
+/// A URL that credentials may be sent to: encrypted, or on this machine; nobody named in it, no query.
+fn safe_url(text: &str) -> Option<Uri> {
+    let url: Uri = text.parse().ok()?;
+    let host = url.host()?;
     let encrypted = url.scheme_str() == Some("https");
     let loopback = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     let plain_on_loopback = url.scheme_str() == Some("http") && loopback;
-    let named = url.path().len() > 1 && !url.path().ends_with('/');
     let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    if !(encrypted || plain_on_loopback) || !named || url.query().is_some() || has_user {
+    let safe = (encrypted || plain_on_loopback) && url.query().is_none() && !has_user;
+    safe.then_some(url)
+}
+
+fn issuer(file: &IssuerFile) -> Result<Issuer, ProfileError> {
+    let name = Domain::new(&file.name).map_err(|_| ProfileError::IssuerName)?;
+    let url = file.url.clone().unwrap_or_else(|| format!("https://{name}"));
+    let url = safe_url(&url)
+        .filter(|url| url.path() == "/" && !file.url.as_ref().is_some_and(|url| url.contains('#')));
+    let url = url.ok_or(ProfileError::IssuerUrl)?;
+    Ok(Issuer { name, url: url.to_string().trim_end_matches('/').to_owned() })
+}
+
+fn relay(file: &RelayFile) -> Result<Relay, ProfileError> {
+    let url = safe_url(&file.url).ok_or(ProfileError::RelayUrl)?;
+    if url.path().len() <= 1 || url.path().ends_with('/') {
         return Err(ProfileError::RelayUrl);
     }
     if !is_operator(&file.operator) {
@@ -202,6 +252,16 @@ mod tests {
         assert!(profile.relays.len() >= 2);
     }
 
+    /// The issuer in the sample is a comment, for most providers ask for no tokens yet.
+    #[test]
+    fn the_samples_issuer_is_one() {
+        let sample = include_str!("../profile.sample.toml");
+        let (head, issuer) = sample.split_once("# [issuer]\n").unwrap();
+        let issuer: Vec<_> = issuer.lines().map(|line| line.trim_start_matches("# ")).collect();
+        let profile = Profile::from_toml(&format!("{head}[issuer]\n{}", issuer.join("\n"))).unwrap();
+        assert_eq!(profile.issuer.unwrap().url, "https://issuer.example");
+    }
+
     fn bend(from: &str, to: &str) -> ProfileError {
         assert!(GOOD.contains(from));
         Profile::from_toml(&GOOD.replace(from, to)).unwrap_err()
@@ -211,6 +271,43 @@ mod tests {
     fn a_good_profile_is_accepted() {
         let profile = Profile::from_toml(GOOD).unwrap();
         assert_eq!(profile.relays[1].policy_url(), "https://b.example/dp/policy");
+    }
+
+    fn with_issuer(lines: &str) -> Result<Profile, ProfileError> {
+        Profile::from_toml(&format!("{GOOD}[issuer]\n{lines}\n"))
+    }
+
+    #[test]
+    fn an_issuer_is_reached_by_its_name_unless_told_otherwise() {
+        assert!(Profile::from_toml(GOOD).unwrap().issuer.is_none());
+        let url = |lines: &str| with_issuer(lines).unwrap().issuer.unwrap().url;
+        assert_eq!(url("name = \"issuer.example\""), "https://issuer.example");
+        for (stated, expected) in [
+            ("https://tokens.example:8443", "https://tokens.example:8443"),
+            ("https://tokens.example/", "https://tokens.example"),
+            ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ] {
+            assert_eq!(url(&format!("name = \"issuer.example\"\nurl = \"{stated}\"")), expected);
+        }
+        let credentials = "bearer = \"token\"\nidentity = { certificate = \"me.pem\", key = \"me.key\" }";
+        assert!(with_issuer(&format!("name = \"issuer.example\"\n{credentials}")).is_ok());
+    }
+
+    #[test]
+    fn rejects_an_issuer_that_cannot_be_one() {
+        assert_eq!(with_issuer("name = \"Issuer\"").unwrap_err(), ProfileError::IssuerName);
+        assert!(matches!(with_issuer("url = \"https://a.example\""), Err(ProfileError::Content { .. })));
+        for url in [
+            "http://issuer.example",
+            "https://issuer.example/v1",
+            "https://issuer.example?x",
+            "https://u@issuer.example",
+            "issuer.example",
+            "",
+        ] {
+            let refused = with_issuer(&format!("name = \"issuer.example\"\nurl = \"{url}\""));
+            assert_eq!(refused.unwrap_err(), ProfileError::IssuerUrl, "{url}");
+        }
     }
 
     #[test]
