@@ -12,6 +12,7 @@ mod output;
 mod probe;
 mod publish;
 mod show;
+mod tokens;
 mod verify;
 mod verify_key;
 mod wait;
@@ -29,7 +30,8 @@ const EXIT_CODES: &str = "Exit codes:
   5  this machine's profile, identity, state or clock cannot be used
   6  watch, show: what is served about you is not what you published
   7  verify-key: the key is not the one the holder named, or none was named
-  8  probe: through some relay a stage failed";
+  8  probe: through some relay a stage failed
+  9  there are no tokens to pay with, or not yet; nothing was sent";
 
 /// Find where a person can be reached, and say where you can be, without any server learning who
 /// asked.
@@ -80,13 +82,16 @@ enum Action {
     ///
     /// The stages: tls (the relay is reached and trusted), policy (it hands out the provider's, the same
     /// as a relay of another operator), keys (the gateway opens the question, and its answer opens
-    /// here), token (the provider's; not needed yet: a relay's own is part of policy), store (the directory
-    /// answers), signature (the mapping verifies).
+    /// here), token (there is one to pay with, and the directory takes it; a relay's own is part of
+    /// policy), store (the directory answers), signature (the mapping verifies).
     ///
     /// The identifier is handle:discreet-probe. A provider may publish a mapping for it, so that there
     /// is a signature to check; that it is not found is as good.
     #[command(after_help = EXIT_CODES)]
     Probe(probe::Probe),
+    /// Show the tokens in stock, which lookups and publishing are paid with where the provider asks for some
+    #[command(after_help = EXIT_CODES)]
+    Tokens(tokens::Tokens),
     /// Check a key that a service presents against the thumbprint in an answer
     #[command(after_help = EXIT_CODES)]
     VerifyKey(verify_key::VerifyKey),
@@ -110,6 +115,7 @@ pub(crate) async fn run(command: &Command) -> Result<ExitCode, Failure> {
         Action::Verify(verify) => verify.run(json).await,
         Action::Watch(watch) => watch.run(json).await,
         Action::Probe(probe) => probe.run(json).await,
+        Action::Tokens(tokens) => tokens.run(json).await,
         Action::VerifyKey(verify_key) => verify_key.run(json),
     }
 }

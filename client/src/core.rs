@@ -15,9 +15,13 @@ use crate::storage::Storage;
 use discreet_envelope::OHTTP_REQUEST;
 use discreet_protocol::policy::Policy;
 use discreet_protocol::time::Timestamp;
+use discreet_protocol::token::Token;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod policies;
+mod tokens;
+
+pub use tokens::Batch;
 
 /// Most bytes of a signed policy.
 pub const MAX_POLICY: usize = discreet_protocol::statement::MAX_STATEMENT;
@@ -29,8 +33,11 @@ pub struct Core {
     profile: Profile,
     storage: Box<dyn Storage>,
     session: Mutex<Option<Session>>,
-    /// Held while what was seen is compared and replaced.
+    /// Held while what was seen, or is in stock, is compared and replaced.
     memory: Mutex<()>,
+    /// Tokens of operations none of whose bytes left this machine, in memory only.
+    unsent: Mutex<Vec<Vec<Token>>>,
+    fresh_tokens: bool,
 }
 
 /// A document to GET before lookups can be sent.
@@ -85,7 +92,14 @@ pub enum FinishedChange {
 impl Core {
     /// A client of `profile` that remembers in `storage`.
     pub fn new(profile: Profile, storage: Box<dyn Storage>) -> Self {
-        Self { profile, storage, session: Mutex::new(None), memory: Mutex::new(()) }
+        Self {
+            profile,
+            storage,
+            session: Mutex::new(None),
+            memory: Mutex::new(()),
+            unsent: Mutex::default(),
+            fresh_tokens: false,
+        }
     }
 
     /// The policy in force, if one has been fetched and stands at `now`.
@@ -93,11 +107,12 @@ impl Core {
         self.standing(now).map(|session| session.policy).ok()
     }
 
-    /// Seals a query for a relay chosen at random.
+    /// Seals a query for a relay chosen at random, with the tokens it costs. These are used from then
+    /// on, whether it is posted or not.
     ///
     /// # Errors
     ///
-    /// When there is no policy that stands at `now`, or the query cannot be sealed.
+    /// When there is no policy that stands at `now`, there are no tokens, or the query cannot be sealed.
     pub fn prepare(&self, query: Query, now: Timestamp) -> Result<Prepared, Error> {
         self.prepare_avoiding(query, None, now)
     }
@@ -114,7 +129,10 @@ impl Core {
         avoid: Option<&str>,
         now: Timestamp,
     ) -> Result<Prepared, Error> {
-        Prepared::new(query, self.route(avoid, now)?)
+        let route = self.route(avoid, now)?;
+        let price = route.session.policy.prices.lookup;
+        lookup::check(&query, &route, price)?;
+        Prepared::new(query, self.pay(route, price, now)?)
     }
 
     /// The query of `pending` sealed anew for another relay, after the relay it was sealed for could
@@ -134,14 +152,22 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// When there is no policy that stands at `now`, or the change does not fit the frame.
+    /// When there is no policy that stands at `now`, the change does not fit the frame beside its
+    /// tokens, or there are none.
     pub fn prepare_publish(
         &self,
         change: &Change,
         avoid: Option<&str>,
         now: Timestamp,
     ) -> Result<PreparedChange, Error> {
-        PreparedChange::new(change.clone(), self.route(avoid, now)?)
+        let route = self.route(avoid, now)?;
+        let prices = route.session.policy.prices;
+        let price = match change {
+            Change::Publish(_) => prices.publish,
+            Change::Withdraw(_) => prices.withdraw,
+        };
+        publishing::check(change, &route, price)?;
+        PreparedChange::new(change.clone(), self.pay(route, price, now)?)
     }
 
     /// As [`Core::prepare_elsewhere`], for a publication or withdrawal.
@@ -214,7 +240,14 @@ impl Core {
         let session = self.standing(now)?;
         // Never: the profile has relays of two operators.
         let relay = self.relay(avoid, None)?.ok_or(Error::Prepare("the profile has no other relay"))?;
-        Ok(Route { session, relay, avoid: avoid.map(str::to_owned), may_move: true, date: None })
+        Ok(Route {
+            session,
+            relay,
+            avoid: avoid.map(str::to_owned),
+            may_move: true,
+            date: None,
+            tokens: Vec::new(),
+        })
     }
 
     /// The same through another relay, if this one may be left: once, and not with the date that a
@@ -224,7 +257,10 @@ impl Core {
         let other = if may_move { self.relay(route.avoid.as_deref(), Some(&route.relay))? } else { None };
         match other {
             Some(relay) => Ok(Route { relay, may_move: false, ..route }),
-            None => Err(Error::Relay { relay: route.relay.host(), error: RelayError::Unreachable }),
+            None => {
+                self.give_up(&route);
+                Err(Error::Relay { relay: route.relay.host(), error: RelayError::Unreachable })
+            }
         }
     }
 

@@ -66,7 +66,8 @@ fn is_of(url: &str, relay: &str) -> bool {
     url.strip_prefix(relay).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, BuildError> {
+/// The value of a field that shows `token`.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, BuildError> {
     // RFC 6750 §2.1.
     let b64token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(b64token) {

@@ -12,6 +12,10 @@ use crate::input::InputError;
 use crate::profile::ProfileError;
 use crate::storage::StorageError;
 
+mod tokens;
+
+pub use tokens::{DirectoryFault, TokensError};
+
 /// Who is at fault, for messages and exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -25,6 +29,8 @@ pub enum Fault {
     Gateway,
     /// The discovery provider: what it signed, or what its directory holds.
     Provider,
+    /// The issuer that tokens are got from.
+    Issuer,
 }
 
 /// Why a lookup has no answer, or a publication was not taken in.
@@ -86,6 +92,9 @@ pub enum Error {
     /// The directory has not taken in what was published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// There is nothing to pay with, or nothing to be had.
+    #[error("tokens: {0}")]
+    Tokens(#[from] TokensError),
 }
 
 /// Why a publication or withdrawal was not taken in.
@@ -209,6 +218,12 @@ pub enum DirectoryError {
     /// It could not answer.
     #[error("it answered with status {0}")]
     Status(u16),
+    /// It does not take what was paid.
+    #[error("it does not take the tokens (401): they may have been used from a copy of this wallet")]
+    Unpaid,
+    /// All that the issuer's users may ask today has been asked.
+    #[error("it answers no more to users of this issuer today (429); try again tomorrow")]
+    OverBudget,
     /// The answer is not an `IdentifierResponse`.
     #[error("its answer cannot be read: {0}")]
     Response(#[from] QueryError),
@@ -242,6 +257,7 @@ impl Error {
             Self::Profile(_) | Self::Storage(_) | Self::Prepare(_) | Self::RelayOfProvider { .. } => {
                 Fault::Local
             }
+            Self::Tokens(error) => error.fault(),
             // The profile lacks it.
             Self::Relay { error: RelayError::Token { .. }, .. } => Fault::Local,
             Self::Policy { error: PolicyError::Validity(ValidityError::NotYet), .. } => Fault::Local,
@@ -261,11 +277,13 @@ impl Error {
             Self::Gateway(error) => {
                 !matches!(error, GatewayError::Key | GatewayError::NoDate | GatewayError::DateRefused)
             }
-            Self::Directory(error) => {
-                !matches!(error, DirectoryError::Status(_) | DirectoryError::Unsupported)
-            }
+            Self::Directory(error) => !matches!(
+                error,
+                DirectoryError::Status(_) | DirectoryError::Unsupported | DirectoryError::OverBudget
+            ),
             Self::Relay { error, .. } => *error == RelayError::Untrusted,
             Self::Publish(error) => matches!(error, PublishError::Refused { .. }),
+            Self::Tokens(error) => error.is_refusal(),
             _ => false,
         }
     }

@@ -9,7 +9,8 @@ use crate::policy::Session;
 use crate::profile::Relay;
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_RESPONSE, message, padding};
-use http::header::{CONTENT_TYPE, DATE};
+use discreet_protocol::token::{NK, Token, TokenInput};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 
 /// RFC 9458 §6.5.2, registered for RFC 9457.
@@ -41,6 +42,8 @@ pub(crate) struct Route {
     /// The date that the gateway asked for; ours sends none of its own, for a clock's error tells
     /// clients apart (RFC 9458 §6.5.1 says SHOULD).
     pub(crate) date: Option<HeaderValue>,
+    /// What the operation is paid with. The same go along wherever nothing was processed.
+    pub(crate) tokens: Vec<Token>,
 }
 
 /// What opens the answer to one sealed request. Consumed by that.
@@ -66,9 +69,26 @@ pub(crate) enum SealError {
     Prepare(&'static str),
 }
 
+/// Whether a POST of `content` fits beside `price` tokens: found out before any is used.
+pub(crate) fn check(route: &Route, path: &str, content: Vec<u8>, price: u8) -> Result<(), SealError> {
+    let input = TokenInput { nonce: [0; 32], challenge_digest: [0; 32], key_id: [0; 32] };
+    let tokens = vec![Token::new(&input, [0; NK]); price.into()];
+    frame(route, path, content, &tokens).map(drop)
+}
+
 /// Seals a POST of `content` to `path` in the discovery domain: the content for the relay, and what
 /// its answer is opened with. Each call uses a fresh HPKE context (RFC 9458 §6.1).
 pub(crate) fn seal(route: Route, path: &str, content: Vec<u8>) -> Result<(Vec<u8>, Sealed), SealError> {
+    let padded = frame(&route, path, content, &route.tokens)?;
+    let client = ohttp::ClientRequest::from_encoded_config(&route.session.key);
+    let client = client.map_err(|_| SealError::Prepare("the provider's key cannot be used"))?;
+    let sealed = client.encapsulate(&padded);
+    let (sealed, response) = sealed.map_err(|_| SealError::Prepare("the request cannot be sealed"))?;
+    Ok((sealed, Sealed { route, response }))
+}
+
+/// The binary message, padded.
+fn frame(route: &Route, path: &str, content: Vec<u8>, tokens: &[Token]) -> Result<Vec<u8>, SealError> {
     let size = content.len();
     let uri = format!("https://{}{path}", route.session.policy.domain);
     let request = Request::post(uri).body(Bytes::from(content));
@@ -77,6 +97,11 @@ pub(crate) fn seal(route: Route, path: &str, content: Vec<u8>) -> Result<(Vec<u8
     if let Some(date) = &route.date {
         request.headers_mut().insert(DATE, date.clone());
     }
+    for token in tokens {
+        let field = HeaderValue::try_from(token.to_field());
+        let field = field.map_err(|_| SealError::Prepare("a token cannot be written"))?;
+        request.headers_mut().append(AUTHORIZATION, field);
+    }
     let plain = message::encode_request(&request);
     let plain = plain.map_err(|_| SealError::Prepare("the request cannot be framed"))?;
     let room = padding::request_room(route.session.kem);
@@ -84,12 +109,7 @@ pub(crate) fn seal(route: Route, path: &str, content: Vec<u8>) -> Result<(Vec<u8
     if size + frame > room {
         return Err(SealError::TooLarge { size, room: room.saturating_sub(frame) });
     }
-    let padded = padding::pad(plain, room).map_err(|_| SealError::Prepare("the request does not fit"))?;
-    let client = ohttp::ClientRequest::from_encoded_config(&route.session.key);
-    let client = client.map_err(|_| SealError::Prepare("the provider's key cannot be used"))?;
-    let sealed = client.encapsulate(&padded);
-    let (sealed, response) = sealed.map_err(|_| SealError::Prepare("the request cannot be sealed"))?;
-    Ok((sealed, Sealed { route, response }))
+    padding::pad(plain, room).map_err(|_| SealError::Prepare("the request does not fit"))
 }
 
 impl Sealed {

@@ -7,7 +7,7 @@
 use crate::error::RelayError;
 use crate::exchange::RelayResponse;
 use bytes::Bytes;
-use http::{Request, header::CONTENT_TYPE};
+use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -45,10 +45,14 @@ pub enum BuildError {
     #[error("the CA file holds no usable PEM certificate")]
     Ca,
     /// A token has characters that none has.
-    #[error("the token for a relay is none: letters, digits and -._~+/= are allowed, no spaces")]
+    #[error(
+        "the token for a relay or the issuer is none: letters, digits and -._~+/= are allowed, no spaces"
+    )]
     Token,
     /// A certificate to show and its key cannot be used together.
-    #[error("the certificate for a relay, or its key, is no usable PEM, or they do not belong together")]
+    #[error(
+        "the certificate for a relay or the issuer, or its key, is no usable PEM, or they do not belong together"
+    )]
     Identity,
     /// rustls and its provider disagree: a fault of the build.
     #[error("TLS is not available in this build: {0}")]
@@ -114,11 +118,26 @@ impl Https {
         request: Request<Full<Bytes>>,
         limit: usize,
     ) -> Result<RelayResponse, RelayError> {
+        let response = self.response(request, limit).await?;
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Ok(RelayResponse {
+            status: response.status().as_u16(),
+            content_type: content_type.map(str::to_owned),
+            body: response.body().to_vec(),
+        })
+    }
+
+    /// As [`Https::exchange`], with all fields.
+    pub(crate) async fn response(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: usize,
+    ) -> Result<Response<Bytes>, RelayError> {
         let exchange = tokio::time::timeout(self.timeout, self.send(request, limit)).await;
         exchange.unwrap_or(Err(RelayError::Timeout))
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<RelayResponse, RelayError> {
+    async fn send(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<Response<Bytes>, RelayError> {
         let harmless_alone = request.method().is_safe() || !request.body().is_end_stream();
         let (mut may_resend, mut unsent) = (true, 0);
         let answered = loop {
@@ -138,12 +157,7 @@ impl Https {
         let body = body.map_err(|error| {
             if error.is::<LengthLimitError>() { RelayError::TooLarge } else { RelayError::Broken }
         })?;
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Ok(RelayResponse {
-            status: head.status.as_u16(),
-            content_type: content_type.map(str::to_owned),
-            body: body.to_bytes().to_vec(),
-        })
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 }
 

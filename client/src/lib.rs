@@ -55,6 +55,9 @@ mod exchange;
 mod https;
 mod identity;
 mod input;
+mod issuance;
+#[cfg(feature = "transport")]
+mod issuer;
 mod keys;
 mod lookup;
 mod policy;
@@ -67,13 +70,14 @@ mod storage;
 #[cfg(feature = "transport")]
 mod transport;
 mod trust;
+mod wallet;
 mod watch;
 
 #[cfg(test)]
 mod testing;
 
 pub use crate::core::{
-    Core, Finished, FinishedChange, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange,
+    Batch, Core, Finished, FinishedChange, MAX_ANSWER, MAX_POLICY, PolicyRequest, Prepared, PreparedChange,
 };
 pub use answer::{Answer, FoundMapping, Notice, Outcome, Service};
 #[cfg(feature = "transport")]
@@ -84,7 +88,10 @@ pub use discreet_protocol::mapping::{Reach, Tag};
 pub use discreet_protocol::policy::Policy;
 pub use discreet_protocol::query::VerifiableMapping;
 pub use discreet_protocol::time::Timestamp;
-pub use error::{DirectoryError, Error, Fault, GatewayError, PolicyError, PublishError, RelayError};
+pub use error::{
+    DirectoryError, DirectoryFault, Error, Fault, GatewayError, PolicyError, PublishError, RelayError,
+    TokensError,
+};
 pub use exchange::RelayResponse;
 #[cfg(feature = "transport")]
 pub use https::BuildError;
@@ -93,14 +100,18 @@ pub use identity::{
     IdentityFileError, PendingEnrolment, Published, Secret32, Taken, read_ticket,
 };
 pub use input::{InputError, Normalised, normalise};
+pub use issuance::{Issuance, IssuerResponse, MAX_ISSUER_ANSWER, PendingToken};
+#[cfg(feature = "transport")]
+pub use issuer::Refill;
 pub use keys::{KeyFormatError, KeyMismatch, MAX_KEY, cose_key};
 pub use lookup::{Pending, Query};
 #[cfg(feature = "transport")]
 pub use probe::{PROBE_HANDLE, RelayProbe, Stage, Verdict};
-pub use profile::{Profile, ProfileError, ProfileFile, RelayFile, RelayIdentity};
+pub use profile::{IssuerFile, Profile, ProfileError, ProfileFile, RelayFile, RelayIdentity};
 pub use publishing::{Change, PendingChange, Withdrawal};
 pub use random::{publish_delay, watch_delay};
 pub use storage::{FolderStorage, MemoryStorage, PolicyStorage, Storage, StorageError};
 #[cfg(feature = "transport")]
 pub use transport::{Client, ClientBuilder, Sent};
+pub use wallet::{KeyStock, MAX_STOCK, Stock};
 pub use watch::{Finding, MAX_UNANSWERED, Unanswered, judge};

@@ -43,16 +43,29 @@ struct Question {
     policy: Policy,
 }
 
+/// Whether `query` fits beside `price` tokens.
+pub(crate) fn check(query: &Query, route: &Route, price: u8) -> Result<(), Error> {
+    let path = lookup_path(&route.session.policy.domain);
+    exchange::check(route, &path, encode(query)?, price).map_err(refuse)
+}
+
 /// Seals `query`: the content of the POST, and what its answer is opened with.
 pub(crate) fn seal(query: Query, route: Route) -> Result<(Vec<u8>, Pending), Error> {
-    let request = IdentifierRequest { subject: Subject::Exact(query.csi.clone()), tag: query.tag.clone() };
-    let content = request.encode().ok_or(Error::Prepare("the query cannot be encoded"))?;
     let path = lookup_path(&route.session.policy.domain);
-    let (body, sealed) = exchange::seal(route, &path, content).map_err(|error| match error {
+    let (body, sealed) = exchange::seal(route, &path, encode(&query)?).map_err(refuse)?;
+    Ok((body, Pending { query, sealed }))
+}
+
+fn encode(query: &Query) -> Result<Vec<u8>, Error> {
+    let request = IdentifierRequest { subject: Subject::Exact(query.csi.clone()), tag: query.tag.clone() };
+    request.encode().ok_or(Error::Prepare("the query cannot be encoded"))
+}
+
+fn refuse(error: SealError) -> Error {
+    match error {
         SealError::TooLarge { .. } => Error::Prepare("the query does not fit"),
         SealError::Prepare(why) => Error::Prepare(why),
-    })?;
-    Ok((body, Pending { query, sealed }))
+    }
 }
 
 impl Pending {
@@ -68,8 +81,12 @@ impl Pending {
             Opened::Answer(inner) => inner,
             Opened::Again(route) => return Ok(Looked::Again(self.query, route)),
         };
-        if inner.status() != 200 {
-            return Err(DirectoryError::Status(inner.status().as_u16()).into());
+        // Whatever else an answer says of tokens, such as `www-authenticate`, nobody reads it.
+        match inner.status().as_u16() {
+            200 => {}
+            401 => return Err(DirectoryError::Unpaid.into()),
+            429 => return Err(DirectoryError::OverBudget.into()),
+            status => return Err(DirectoryError::Status(status).into()),
         }
         let answer = IdentifierResponse::decode(inner.body()).map_err(DirectoryError::from)?;
         let question = Question { query: self.query, policy };

@@ -26,7 +26,7 @@ pub enum Stage {
     Policy,
     /// The gateway opens what is sealed with the policy's key, and its answer opens here.
     Keys,
-    /// The directory takes the token. Lookups need none yet.
+    /// There is a token, and the directory takes it; if the policy asks for none, lookups do without.
     Token,
     /// The directory answers.
     Store,
@@ -64,6 +64,8 @@ pub struct RelayProbe {
     compared: bool,
     /// Whether there was a mapping to verify.
     found: bool,
+    /// Whether the policy asks for tokens.
+    paid: bool,
 }
 
 impl Stage {
@@ -108,7 +110,7 @@ impl RelayProbe {
         }
         match stage {
             Stage::Policy if !self.compared => Verdict::NotCompared,
-            Stage::Token => Verdict::NotNeeded,
+            Stage::Token if !self.paid => Verdict::NotNeeded,
             Stage::Signature if !self.found => Verdict::NothingToCheck,
             _ => Verdict::Passed,
         }
@@ -165,7 +167,8 @@ impl Client {
     ) -> Result<RelayProbe, Error> {
         let relay = self.core().relay_at(at)?;
         let (number, host) = (at + 1, relay.host());
-        let mut probe = RelayProbe { number, relay: host, failure: None, compared: true, found: false };
+        let mut probe =
+            RelayProbe { number, relay: host, failure: None, compared: true, found: false, paid: false };
         let (session, compared) = match agreed {
             Ok(agreed) => agreed,
             Err(error) => {
@@ -175,8 +178,13 @@ impl Client {
         };
         probe.compared = compared;
         let csi = Csi::handle(PROBE_HANDLE).map_err(|_| Error::Prepare("the reserved handle is none"))?;
-        let route = Route { session, relay, avoid: None, may_move: false, date: None };
-        let asked = self.ask(Prepared::new(Query { csi, tag: None }, route)?).await;
+        let route = Route { session, relay, avoid: None, may_move: false, date: None, tokens: Vec::new() };
+        let price = route.session.policy.prices.lookup;
+        probe.paid = price > 0;
+        let asked = match self.core().pay(route, price, self.now()) {
+            Ok(route) => self.ask(Prepared::new(Query { csi, tag: None }, route)?).await,
+            Err(error) => Err(error),
+        };
         match asked.and_then(all_stands) {
             Ok(found) => probe.found = found,
             Err(error) => probe.failure = Some(asking_failed(error)?),
@@ -220,7 +228,9 @@ fn asking_failed(error: Error) -> Result<(Stage, Error), Error> {
         Error::Relay { .. } => Stage::Keys,
         Error::Gateway(GatewayError::Key | GatewayError::Size | GatewayError::Decapsulate) => Stage::Keys,
         Error::Gateway(_) => Stage::Store,
+        Error::Tokens(_) => Stage::Token,
         Error::Directory(error) => match error {
+            DirectoryError::Unpaid | DirectoryError::OverBudget => Stage::Token,
             DirectoryError::Status(_)
             | DirectoryError::Response(_)
             | DirectoryError::Unsupported

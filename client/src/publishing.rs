@@ -28,19 +28,33 @@ pub struct PendingChange {
     sealed: Sealed,
 }
 
+/// Whether `change` fits beside `price` tokens.
+pub(crate) fn check(change: &Change, route: &Route, price: u8) -> Result<(), Error> {
+    let (path, content) = encode(change, route)?;
+    exchange::check(route, &path, content, price).map_err(refuse)
+}
+
 /// Seals `change`: the content of the POST, and what its answer is opened with.
 pub(crate) fn seal(change: Change, route: Route) -> Result<(Vec<u8>, PendingChange), Error> {
+    let (path, content) = encode(&change, &route)?;
+    let (body, sealed) = exchange::seal(route, &path, content).map_err(refuse)?;
+    Ok((body, PendingChange { change, sealed }))
+}
+
+fn encode(change: &Change, route: &Route) -> Result<(String, Vec<u8>), Error> {
     let domain = &route.session.policy.domain;
-    let (path, content) = match &change {
+    let (path, content) = match change {
         Change::Publish(mapping) => (publish_path(domain), mapping.encode()),
         Change::Withdraw(withdrawal) => (withdraw_path(domain), Some(withdrawal.0.clone())),
     };
-    let content = content.ok_or(Error::Prepare("the mapping cannot be encoded"))?;
-    let (body, sealed) = exchange::seal(route, &path, content).map_err(|error| match error {
+    Ok((path, content.ok_or(Error::Prepare("the mapping cannot be encoded"))?))
+}
+
+fn refuse(error: SealError) -> Error {
+    match error {
         SealError::TooLarge { size, room } => PublishError::TooLarge { size, room }.into(),
         SealError::Prepare(why) => Error::Prepare(why),
-    })?;
-    Ok((body, PendingChange { change, sealed }))
+    }
 }
 
 impl PendingChange {
@@ -64,6 +78,8 @@ fn judge(inner: &Response<Bytes>) -> Result<(), PublishError> {
     let title = exchange::title_of(content_type, inner.body());
     Err(match inner.status().as_u16() {
         204 => return Ok(()),
+        // Its issuer's budget is used up for today.
+        status @ 429 => PublishError::Unavailable { status, title },
         status @ 400..500 => PublishError::Refused { status, title },
         status => PublishError::Unavailable { status, title },
     })

@@ -4,14 +4,15 @@ use crate::core::Core;
 use crate::exchange::RelayResponse;
 use crate::identity::{Authority, Identity};
 use crate::profile::Profile;
-use crate::storage::MemoryStorage;
+use crate::storage::{MemoryStorage, Storage};
 use discreet_envelope::keys::{Aead, Kdf, Kem, KeyCollection, KeyConfig, Suite};
 use discreet_protocol::credential::{Credential, Revocation, Status};
 use discreet_protocol::identifier::{Csi, Domain, MimiUri};
 use discreet_protocol::mapping::Reach;
-use discreet_protocol::policy::{Authorities, Issuers, Policy, Prices, Service, Services};
+use discreet_protocol::policy::{Authorities, Epoch, Issuer, Issuers, Policy, Prices, Service, Services};
 use discreet_protocol::statement::sign;
 use discreet_protocol::time::{DAY, Timestamp};
+use discreet_protocol::token::{Token, TokenInput, TokenKey, challenge_digest};
 use discreet_protocol::{SigningKey, policy};
 
 /// 2026-11-22, a quarter past nine.
@@ -112,6 +113,8 @@ pub(crate) fn keys(kem: Kem) -> Vec<u8> {
     KeyCollection::new(vec![config]).unwrap().encode()
 }
 
+const ISSUER: &str = "[issuer]\nname = \"issuer.example\"\n";
+
 pub(crate) fn profile() -> Profile {
     let key = hex::encode(directory_key().verifying_key().to_bytes());
     let relays: String = [("a", "A"), ("a2", "A"), ("b", "B")]
@@ -120,18 +123,63 @@ pub(crate) fn profile() -> Profile {
             format!("[[relays]]\nurl = \"https://{host}.example/dp\"\noperator = \"{name} Ltd\"\n")
         })
         .collect();
-    Profile::from_toml(&format!("domain = \"dp.example\"\ndirectory_key = \"{key}\"\n{relays}")).unwrap()
+    Profile::from_toml(&format!("domain = \"dp.example\"\ndirectory_key = \"{key}\"\n{relays}{ISSUER}"))
+        .unwrap()
 }
 
 pub(crate) fn reach(uri: &str) -> Reach {
     Reach::to(MimiUri::new(uri).unwrap())
 }
 
+/// The vectors of RFC 9578, Appendix B.2. All have one key.
+pub(crate) fn vectors() -> Vec<serde_json::Value> {
+    serde_json::from_str(include_str!("../../tests/vectors/rfc9578-public-tokens.json")).unwrap()
+}
+
+/// The public key of the vectors; of those with another `number` nobody has the private half.
+pub(crate) fn token_key(number: u8) -> TokenKey {
+    let mut spki = hex::decode(vectors()[0]["pkS"].as_str().unwrap()).unwrap();
+    // In the middle of the modulus.
+    spki[200] ^= number;
+    TokenKey::from_spki(&spki).unwrap()
+}
+
+pub(crate) fn issuer_name() -> Domain {
+    Domain::new("issuer.example").unwrap()
+}
+
+/// A key whose tokens are taken between these days, counted from today.
+pub(crate) fn epoch(number: u8, from: i64, until: i64) -> Epoch {
+    let day = |days: i64| Timestamp::from_unix(TODAY.unix().strict_add_signed(days * DAY as i64));
+    Epoch { key: token_key(number), from: day(from), until: day(until) }
+}
+
+/// The policy with tokens of these keys at these prices.
+pub(crate) fn paid_policy(kem: Kem, prices: (u8, u8, u8), epochs: Vec<Epoch>) -> Policy {
+    let (name, redemptions_per_day, not_found_per_day) = (issuer_name(), 1000, 1000);
+    let issuer = Issuer { name, redemptions_per_day, not_found_per_day, keys: epochs };
+    let prices = Prices::new(prices.0, prices.1, prices.2).unwrap();
+    Policy { issuers: Issuers::new(vec![issuer]).unwrap(), prices, ..policy(keys(kem)) }
+}
+
+/// A token that only looks like one.
+pub(crate) fn token(key: u8, number: u64) -> Token {
+    let mut nonce = [0; 32];
+    nonce[..8].copy_from_slice(&number.to_be_bytes());
+    let challenge_digest = challenge_digest(&issuer_name(), &domain());
+    Token::new(&TokenInput { nonce, challenge_digest, key_id: *token_key(key).id() }, [7; 256])
+}
+
 /// A client that has agreed on a policy with one key of `kem`.
 pub(crate) fn core(kem: Kem) -> Core {
-    let core = Core::new(profile(), Box::new(MemoryStorage::default()));
-    let signed = sign(&policy(keys(kem)), &directory_key());
-    let content_type = Some(policy::MEDIA_TYPE.to_owned());
+    core_of(&policy(keys(kem)), MemoryStorage::default())
+}
+
+/// A client that has agreed on `policy`.
+pub(crate) fn core_of(policy: &Policy, storage: impl Storage + 'static) -> Core {
+    let core = Core::new(profile(), Box::new(storage));
+    let signed = sign(policy, &directory_key());
+    let content_type = Some(discreet_protocol::policy::MEDIA_TYPE.to_owned());
     let response = RelayResponse { status: 200, content_type, body: signed };
     let fetched = core.policy_requests(NOW).unwrap().into_iter().map(|request| (request, response.clone()));
     core.accept_policies(&fetched.collect::<Vec<_>>(), NOW).unwrap();

@@ -14,6 +14,7 @@ use crate::credentials::{Credential, Credentials, Secret};
 use crate::error::{Error, RelayError};
 use crate::exchange::RelayResponse;
 use crate::https::{BuildError, Https, Identity, Settings};
+use crate::issuer::IssuerHttps;
 use crate::lookup::Query;
 use crate::profile::Profile;
 use crate::publishing::{Change, Withdrawal};
@@ -28,6 +29,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
 
 /// How long a relay that cannot be reached is waited for, when no other one can hand out a policy to
 /// compare with: one that is restarted is back by then.
@@ -42,6 +44,7 @@ pub struct Client {
     core: Core,
     https: Https,
     credentials: Credentials,
+    issuer: IssuerHttps,
     clock: ClockFn,
     /// One fetch of the policy serves all lookups that wait for it.
     fetching: tokio::sync::Mutex<()>,
@@ -59,6 +62,9 @@ pub struct ClientBuilder {
     storage: Box<dyn Storage>,
     settings: Settings,
     credentials: Vec<Credential>,
+    issuer_bearer: Option<Zeroizing<String>>,
+    issuer_identity: Option<Identity>,
+    fresh_tokens: bool,
     clock: ClockFn,
 }
 
@@ -80,6 +86,9 @@ impl Client {
             storage: Box::new(MemoryStorage::default()),
             settings: Settings::default(),
             credentials: Vec::new(),
+            issuer_bearer: None,
+            issuer_identity: None,
+            fresh_tokens: false,
             clock: Arc::new(|| {
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
             }),
@@ -180,7 +189,7 @@ impl Client {
         self.exchange(request.body(Full::new(Bytes::from(body))), url, MAX_ANSWER).await
     }
 
-    async fn refresh_policy(&self) -> Result<(), Error> {
+    pub(crate) async fn refresh_policy(&self) -> Result<(), Error> {
         let _one_at_a_time = self.fetching.lock().await;
         let requests = self.core.policy_requests(self.now())?;
         let [first, second] = requests.as_slice() else { return Ok(()) };
@@ -245,6 +254,10 @@ impl Client {
     pub(crate) fn core(&self) -> &Core {
         &self.core
     }
+
+    pub(crate) fn issuer(&self) -> &IssuerHttps {
+        &self.issuer
+    }
 }
 
 /// Nothing was sent: the only failure after which the same may go elsewhere.
@@ -293,6 +306,26 @@ impl ClientBuilder {
         self
     }
 
+    /// The token that the profile's issuer knows the user by. It is sent to the issuer, in
+    /// `authorization`, and to nobody else.
+    pub fn issuer_bearer(mut self, token: &str) -> Self {
+        self.issuer_bearer = Some(token.to_owned().into());
+        self
+    }
+
+    /// The certificate and its key (both PEM) that the profile's issuer knows the user by. Nobody else is
+    /// shown it.
+    pub fn issuer_identity(mut self, certificate: Vec<u8>, key: Vec<u8>) -> Self {
+        self.issuer_identity = Some(Identity { certificate, key: key.into() });
+        self
+    }
+
+    /// Lets tokens be used before their time, as [`Core::use_fresh_tokens`] does.
+    pub fn fresh_tokens(mut self) -> Self {
+        self.fresh_tokens = true;
+        self
+    }
+
     /// Seconds since the Unix epoch, from elsewhere than the system's clock.
     pub fn clock(mut self, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -308,10 +341,18 @@ impl ClientBuilder {
         // The profile has seen to it that http is for loopback only.
         let https = Https::new(&self.settings, None)?;
         let credentials = Credentials::new(self.credentials, &self.settings)?;
+        // Connections of its own: what it is shown is shown to nobody else.
+        let issuer =
+            IssuerHttps::new(&self.settings, self.issuer_bearer.as_ref(), self.issuer_identity.as_ref())?;
+        let mut core = Core::new(self.profile, self.storage);
+        if self.fresh_tokens {
+            core.use_fresh_tokens();
+        }
         Ok(Client {
-            core: Core::new(self.profile, self.storage),
+            core,
             https,
             credentials,
+            issuer,
             clock: self.clock,
             fetching: tokio::sync::Mutex::new(()),
         })

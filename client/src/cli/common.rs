@@ -26,18 +26,28 @@ pub(crate) struct Directory {
     /// [default: $XDG_STATE_HOME/discreet or ~/.local/state/discreet]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) state: Option<PathBuf>,
+    /// Pay with tokens before their time, if there are no others. Your issuer and the provider together
+    /// may then tell by the clock that it was you who asked
+    #[arg(long)]
+    fresh_tokens: bool,
 }
 
 impl Directory {
     /// A client that remembers whom it looked up.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let storage = FolderStorage::new(state(self.state.as_deref())?);
-        Ok(builder(&self.profile)?.storage(storage).build()?)
+        Ok(self.builder()?.storage(storage).build()?)
     }
 
     /// A client for one's own identifier: nothing of that is remembered.
     pub(crate) fn own_client(&self) -> Result<Client, Failure> {
-        own_client(&self.profile, self.state.as_deref())
+        let storage = PolicyStorage(FolderStorage::new(state(self.state.as_deref())?));
+        Ok(self.builder()?.storage(storage).build()?)
+    }
+
+    fn builder(&self) -> Result<ClientBuilder, Failure> {
+        let builder = builder(&self.profile)?;
+        Ok(if self.fresh_tokens { builder.fresh_tokens() } else { builder })
     }
 }
 
@@ -63,15 +73,26 @@ fn builder(path: &Path) -> Result<ClientBuilder, Failure> {
     }
     for RelayFile { url, bearer, identity, .. } in stated.relays {
         if let Some(bearer) = bearer {
-            let token = String::from_utf8_lossy(&read_own(&folder.join(bearer))?).trim().to_owned();
-            builder = builder.bearer(&url, &token);
+            builder = builder.bearer(&url, &token(&folder.join(bearer))?);
         }
         if let Some(RelayIdentity { certificate, key }) = identity {
             let certificate = read(&folder.join(certificate))?;
             builder = builder.identity(&url, certificate, read_own(&folder.join(key))?);
         }
     }
+    let Some(issuer) = stated.issuer else { return Ok(builder) };
+    if let Some(bearer) = issuer.bearer {
+        builder = builder.issuer_bearer(&token(&folder.join(bearer))?);
+    }
+    if let Some(RelayIdentity { certificate, key }) = issuer.identity {
+        builder = builder.issuer_identity(read(&folder.join(certificate))?, read_own(&folder.join(key))?);
+    }
     Ok(builder)
+}
+
+/// The line of a file that nobody else may read.
+fn token(path: &Path) -> Result<String, Failure> {
+    Ok(String::from_utf8_lossy(&read_own(path)?).trim().to_owned())
 }
 
 /// The content of a file that nobody else may read.

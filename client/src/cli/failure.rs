@@ -3,7 +3,7 @@
 use super::output;
 use discreet_client::{
     AuthorityError, BuildError, CredentialError, Error, Fault, IdentityError, IdentityFileError, InputError,
-    KeyFormatError, KeyMismatch, ProfileError, PublishError, RelayError,
+    KeyFormatError, KeyMismatch, ProfileError, PublishError, RelayError, TokensError,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +24,8 @@ pub(crate) const ALARM: u8 = 6;
 pub(crate) const OTHER_KEY: u8 = 7;
 /// A stage of a probe failed.
 pub(crate) const PROBE_FAILED: u8 = 8;
+/// There are no tokens to pay with, or not yet.
+pub(crate) const NO_TOKENS: u8 = 9;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -118,10 +120,11 @@ impl Failure {
 fn client(error: &Error) -> u8 {
     match error.fault() {
         _ if matches!(error, Error::Publish(PublishError::Refused { .. })) => REFUSED,
+        _ if matches!(error, Error::Tokens(TokensError::NoneUsable { .. })) => NO_TOKENS,
         Fault::Input => USAGE,
         Fault::Local => LOCAL,
         _ if error.is_refusal() => REFUSED,
-        Fault::Relay | Fault::Gateway | Fault::Provider => UNAVAILABLE,
+        Fault::Relay | Fault::Gateway | Fault::Provider | Fault::Issuer => UNAVAILABLE,
     }
 }
 

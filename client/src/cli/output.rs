@@ -112,6 +112,12 @@ pub(crate) fn date(time: Timestamp) -> String {
     moment.map_or_else(|| "beyond the calendar".to_owned(), |moment| moment.date().to_string())
 }
 
+/// `YYYY-MM-DD HH:MM UTC`.
+pub(crate) fn moment(time: Timestamp) -> String {
+    let minutes = time.unix() / 60;
+    format!("{} {:02}:{:02} UTC", date(time), minutes / 60 % 24, minutes % 60)
+}
+
 /// Emphasis on terminals that want it (<https://no-color.org>).
 pub(crate) struct Bold(bool);
 

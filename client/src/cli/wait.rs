@@ -23,6 +23,16 @@ pub(crate) async fn with_bar(time: Duration, what: &'static str) {
     bar.finish_and_clear();
 }
 
+/// A bar for so many things to come. It vanishes when finished.
+pub(crate) fn count_bar(count: u64, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(count), target());
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_message(what);
+    bar
+}
+
 /// A spinner, for a wait whose end nobody knows. It vanishes when dropped.
 pub(crate) fn spinner(what: &'static str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, target()).with_finish(ProgressFinish::AndClear);

@@ -1,0 +1,274 @@
+//! The tokens in stock, and which of them pays for what.
+//!
+//! A token leaves the storage, durably, before it is handed out, and never comes back: whatever happens
+//! afterwards, it is used once at most. Each has a moment before which it is not used, drawn at random, so
+//! that the issuer's clock and the directory's cannot be matched. The wallet never gets tokens by itself: when
+//! more are fetched must not tell how many were used.
+
+use crate::error::{Error, TokensError};
+use crate::random;
+use crate::storage::{Storage, StorageError};
+use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::{Epoch, Issuer, Policy};
+use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
+use discreet_protocol::token::{KeyId, TOKEN_BYTES, Token, challenge_digest};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// Most tokens in stock: the burst that an issuer grants for a new address book, 2,000, has room.
+pub const MAX_STOCK: usize = SHELVES * SHELF;
+/// A token is not used later than so many seconds after it came, if nothing else is to be had: a day.
+pub(crate) const MAX_AGEING: u64 = BATCH_AGEING + TOKEN_AGEING;
+
+/// How many values the stock is spread over: using a token rewrites one of them, not all.
+const SHELVES: usize = 32;
+/// Most tokens in one of them.
+const SHELF: usize = 64;
+/// Within how many seconds the first token of a batch becomes usable; drawn once for all of it.
+const BATCH_AGEING: u64 = 6 * 3600;
+/// Within how many seconds after that each token does; drawn for each.
+const TOKEN_AGEING: u64 = 18 * 3600;
+/// The first byte of a shelf: how it is written.
+const VERSION: u8 = 1;
+/// Bytes of a token in a shelf: from when it may be used, and itself.
+const ENTRY: usize = 8 + TOKEN_BYTES;
+
+/// What is in stock, by issuer's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Keys that the policy names, those that end first in front.
+    pub keys: Vec<KeyStock>,
+}
+
+/// What is in stock under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStock {
+    /// The issuer's name.
+    pub issuer: String,
+    /// What tokens name the key by.
+    pub key_id: KeyId,
+    /// Tokens that can be used now.
+    pub usable: usize,
+    /// Tokens that can be used later.
+    pub later: usize,
+    /// When the first of these can be.
+    pub next: Option<Timestamp>,
+    /// When all can be.
+    pub all: Option<Timestamp>,
+    /// Until when the directory takes tokens under this key.
+    pub until: Timestamp,
+}
+
+impl Stock {
+    /// Tokens that can be used now.
+    pub fn usable(&self) -> usize {
+        self.keys.iter().map(|key| key.usable).sum()
+    }
+
+    /// Tokens that can be used now or later.
+    pub fn total(&self) -> usize {
+        self.keys.iter().map(|key| key.usable + key.later).sum()
+    }
+}
+
+/// From when on the tokens of one batch may be used.
+pub(crate) struct Ageing {
+    batch: u64,
+}
+
+impl Ageing {
+    /// Draws what the tokens of a batch have in common.
+    pub(crate) fn draw() -> Result<Self, Error> {
+        Ok(Self { batch: random::bits()? % BATCH_AGEING })
+    }
+
+    /// When one of them that came at `now` may be used.
+    fn usable_from(&self, now: Timestamp) -> Result<Timestamp, Error> {
+        Ok(now.plus(self.batch + random::bits()? % TOKEN_AGEING))
+    }
+}
+
+/// The stock for one discovery domain. Whoever changes it holds the storage's lock.
+pub(crate) struct Wallet<'a> {
+    storage: &'a dyn Storage,
+    policy: &'a Policy,
+    now: Timestamp,
+}
+
+struct Kept {
+    usable_from: Timestamp,
+    token: Token,
+}
+
+impl<'a> Wallet<'a> {
+    /// The stock in `storage` as `policy` sees it at `now`.
+    pub(crate) fn new(storage: &'a dyn Storage, policy: &'a Policy, now: Timestamp) -> Self {
+        Self { storage, policy, now }
+    }
+
+    /// Takes `price` tokens out, all under one key: the key that ends first, among its tokens at random.
+    /// When this returns they are gone from the storage. `fresh` tokens need not have reached their time.
+    pub(crate) fn take(&self, price: u8, fresh: bool) -> Result<Vec<Token>, Error> {
+        let _lock = self.storage.lock()?;
+        let mut shelves = self.load()?;
+        let wanted = usize::from(price);
+        let mut usable: Vec<_> = Vec::new();
+        for (_, epoch) in self.keys() {
+            let of_key = of_key(&shelves, epoch).filter(|(_, kept)| fresh || kept.usable_from <= self.now);
+            usable = of_key.map(|(place, _)| place).collect();
+            if usable.len() >= wanted {
+                break;
+            }
+        }
+        if usable.len() < wanted {
+            return Err(TokensError::NoneUsable { price, next: self.enough_at(&shelves, wanted) }.into());
+        }
+        let mut drawn = BTreeSet::new();
+        for _ in 0..wanted {
+            drawn.insert(usable.swap_remove(random::below(usable.len())?));
+        }
+        let mut taken = Vec::new();
+        // From behind, so that the places in front stay what they are.
+        for (shelf, at) in drawn.iter().rev() {
+            let kept = shelves.get_mut(*shelf).filter(|kept| *at < kept.len());
+            taken.extend(kept.map(|kept| kept.swap_remove(*at).token));
+        }
+        let touched: BTreeSet<_> = drawn.into_iter().map(|(shelf, _)| shelf).collect();
+        for shelf in touched {
+            self.store(shelf, shelves.get(shelf).map_or(&[], Vec::as_slice))?;
+        }
+        Ok(taken)
+    }
+
+    /// Puts tokens in, as far as there is room; says how many.
+    pub(crate) fn put(&self, tokens: Vec<Token>, ageing: &Ageing) -> Result<usize, Error> {
+        let _lock = self.storage.lock()?;
+        let mut shelves = self.load()?;
+        let (mut left, mut put) = (tokens.into_iter().peekable(), 0);
+        while left.peek().is_some() {
+            let emptiest = shelves.iter_mut().enumerate().min_by_key(|(_, kept)| kept.len());
+            let Some((shelf, kept)) = emptiest.filter(|(_, kept)| kept.len() < SHELF) else { break };
+            while kept.len() < SHELF
+                && let Some(token) = left.next()
+            {
+                kept.push(Kept { usable_from: ageing.usable_from(self.now)?, token });
+                put += 1;
+            }
+            self.store(shelf, kept)?;
+        }
+        Ok(put)
+    }
+
+    /// What there is.
+    pub(crate) fn stock(&self) -> Result<Stock, Error> {
+        let shelves = self.load()?;
+        let keys = self.keys().into_iter().filter_map(|(issuer, epoch)| {
+            let times: Vec<_> = of_key(&shelves, epoch).map(|(_, kept)| kept.usable_from).collect();
+            let usable = times.iter().filter(|time| **time <= self.now).count();
+            let next = times.iter().filter(|time| **time > self.now).min().copied();
+            (!times.is_empty()).then(|| KeyStock {
+                issuer: issuer.name.to_string(),
+                key_id: *epoch.key.id(),
+                usable,
+                later: times.len() - usable,
+                next,
+                all: times.iter().max().copied().filter(|time| *time > self.now),
+                until: epoch.until,
+            })
+        });
+        Ok(Stock { keys: keys.collect() })
+    }
+
+    /// How many more fit.
+    pub(crate) fn room(&self) -> Result<usize, Error> {
+        Ok(MAX_STOCK.saturating_sub(self.load()?.iter().map(Vec::len).sum()))
+    }
+
+    /// The keys whose tokens count, those that end first in front.
+    fn keys(&self) -> Vec<(&'a Issuer, &'a Epoch)> {
+        let all =
+            self.policy.issuers.iter().flat_map(|issuer| issuer.keys.iter().map(move |key| (issuer, key)));
+        let mut current: Vec<_> = all.filter(|(_, epoch)| self.counts(epoch)).collect();
+        current.sort_by_key(|(_, epoch)| (epoch.until, *epoch.key.id()));
+        current
+    }
+
+    /// With some time left, for the directory's clock may be ahead of ours.
+    fn counts(&self, epoch: &Epoch) -> bool {
+        epoch.is_current(self.now) && self.now.plus(CLOCK_TOLERANCE) < epoch.until
+    }
+
+    /// When so many under one key will be usable; nothing if there are too few of each.
+    fn enough_at(&self, shelves: &[Vec<Kept>], wanted: usize) -> Option<Timestamp> {
+        let enough = |epoch: &Epoch| {
+            let mut times: Vec<_> = of_key(shelves, epoch).map(|(_, kept)| kept.usable_from).collect();
+            times.sort_unstable();
+            times.get(wanted.saturating_sub(1)).copied().filter(|time| *time < epoch.until)
+        };
+        self.keys().into_iter().filter_map(|(_, epoch)| enough(epoch)).min()
+    }
+
+    /// All shelves, without tokens that will never count again.
+    fn load(&self) -> Result<Vec<Vec<Kept>>, Error> {
+        (0..SHELVES).map(|shelf| self.load_shelf(shelf)).collect()
+    }
+
+    fn load_shelf(&self, shelf: usize) -> Result<Vec<Kept>, Error> {
+        let key = self.name(shelf);
+        let Some(bytes) = self.storage.load(&key)? else { return Ok(Vec::new()) };
+        let mut kept = decode(&bytes).ok_or(StorageError::DamagedTokens { key })?;
+        kept.retain(|kept| self.may_count(&kept.token));
+        Ok(kept)
+    }
+
+    /// Whether it counts, or will.
+    fn may_count(&self, token: &Token) -> bool {
+        let input = token.input();
+        self.policy.issuers.of_key(&input.key_id).is_some_and(|(issuer, epoch)| {
+            self.now < epoch.until
+                && input.challenge_digest == challenge_digest(&issuer.name, &self.policy.domain)
+        })
+    }
+
+    fn store(&self, shelf: usize, kept: &[Kept]) -> Result<(), Error> {
+        let mut bytes = vec![VERSION];
+        for Kept { usable_from, token } in kept {
+            bytes.extend(usable_from.unix().to_be_bytes());
+            bytes.extend(token.encode());
+        }
+        Ok(self.storage.store(&self.name(shelf), &bytes)?)
+    }
+
+    fn name(&self, shelf: usize) -> String {
+        name(&self.policy.domain, shelf)
+    }
+}
+
+fn name(domain: &Domain, shelf: usize) -> String {
+    format!("tokens.{}.{shelf:02}", hex::encode(Sha256::digest(domain.as_str())))
+}
+
+fn of_key<'a>(shelves: &'a [Vec<Kept>], epoch: &Epoch) -> impl Iterator<Item = ((usize, usize), &'a Kept)> {
+    let id = *epoch.key.id();
+    let all = shelves
+        .iter()
+        .enumerate()
+        .flat_map(|(shelf, kept)| kept.iter().enumerate().map(move |(at, kept)| ((shelf, at), kept)));
+    all.filter(move |(_, kept)| kept.token.input().key_id == id)
+}
+
+fn decode(bytes: &[u8]) -> Option<Vec<Kept>> {
+    let (&VERSION, rest) = bytes.split_first()? else { return None };
+    if !rest.len().is_multiple_of(ENTRY) || rest.len() > SHELF * ENTRY {
+        return None;
+    }
+    let entry = |entry: &[u8]| {
+        let (time, token) = entry.split_first_chunk()?;
+        let usable_from = Timestamp::from_unix(u64::from_be_bytes(*time));
+        Some(Kept { usable_from, token: Token::decode(token).ok()? })
+    };
+    rest.chunks_exact(ENTRY).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests;
