@@ -19,6 +19,7 @@ pub mod ratchet;
 pub mod relays;
 mod replay;
 pub mod rotation;
+mod rules;
 mod signer;
 mod target;
 
@@ -96,7 +97,7 @@ pub struct Gateway {
 struct Parts {
     keys: Arc<keys::Keys>,
     target: target::Target,
-    publisher: policy::Publisher,
+    publisher: Arc<policy::Publisher>,
     /// The embedded resolver's.
     upkeep: Vec<Task>,
     reloads: Vec<Reload>,
@@ -123,7 +124,6 @@ impl Gateway {
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
         let Parts { keys, target, publisher, upkeep, reloads, metrics, registry } =
             Parts::open(&config, &environment)?;
-        let publisher = Arc::new(publisher);
         let shared = handler::Shared {
             keys: Arc::clone(&keys),
             target,
@@ -190,13 +190,9 @@ impl Parts {
         let mut registry = Registry::with_prefix("discreet_gateway");
         metrics.register(&mut registry);
         let (rules, resolver, upkeep) = answering(&config.resolver, environment, &mut registry)?;
-        let mut reloads = vec![reload_keys(Arc::clone(&keys), environment.clock.clone())];
-        if let Answering::Remote(upstream) = &resolver {
-            let upstream = Arc::clone(upstream);
-            reloads.push(Reload::new("the resolver's CA or identity", move || upstream.reload()));
-        }
         let target = target::Target { domain: rules.domain.clone(), resolver };
-        let publisher = policy::Publisher::new(rules, signer, metrics.clone());
+        let publisher = Arc::new(policy::Publisher::new(rules, signer, metrics.clone()));
+        let reloads = reloads(config, environment, &keys, &target.resolver, &publisher);
         let ring = keys.ring(now);
         publisher.refresh(now, &ring)?;
         let bytes = publisher.current(now, &ring).map_or(0, |policy| policy.len());
@@ -205,6 +201,25 @@ impl Parts {
         }
         Ok(Self { keys, target, publisher, upkeep, reloads, metrics, registry })
     }
+}
+
+/// What SIGHUP has it read anew.
+fn reloads(
+    config: &Config,
+    environment: &Environment,
+    keys: &Arc<keys::Keys>,
+    answering: &Answering,
+    publisher: &Arc<policy::Publisher>,
+) -> Vec<Reload> {
+    let clock = || environment.clock.clone();
+    let mut reloads = vec![reload_keys(Arc::clone(keys), clock())];
+    if let Answering::Remote(upstream) = answering {
+        let upstream = Arc::clone(upstream);
+        reloads.push(Reload::new("the resolver's CA or identity", move || upstream.reload()));
+    }
+    let rules = rules::Reloader::new(&config.resolver, answering, publisher, keys, clock());
+    reloads.push(Reload::new("the rules", move || rules.reload()));
+    reloads
 }
 
 /// As the gateway does by itself every few seconds; but who asks for it hears of it at once.
@@ -237,21 +252,21 @@ fn answering(
     config: &ResolverConfig,
     environment: &Environment,
     registry: &mut Registry,
-) -> Result<(Rules, Answering, Vec<Task>), BindError> {
+) -> Result<(Arc<Rules>, Answering, Vec<Task>), BindError> {
     match config {
         ResolverConfig::Embedded(path) => {
             let mut resolver: discreet_resolver::Config = discreet_serve::config::load(path)?;
             resolver.resolve(folder(path));
             let resolver = Resolver::open(&resolver, environment, registry)?;
             let upkeep = resolver.upkeep(registry);
-            Ok((resolver.rules().clone(), Answering::Embedded(Box::new(resolver)), upkeep))
+            Ok((resolver.rules(), Answering::Embedded(Arc::new(resolver)), upkeep))
         }
         ResolverConfig::Remote { rules, upstream } => {
             if upstream.identity.is_none() && upstream.url.scheme() != &http::uri::Scheme::HTTP {
                 return Err(BindError::RemoteIdentity);
             }
             let rules = Rules::load(rules).map_err(ResolverError::from)?;
-            Ok((rules, Answering::Remote(Arc::new(Upstream::new(upstream)?)), Vec::new()))
+            Ok((Arc::new(rules), Answering::Remote(Arc::new(Upstream::new(upstream)?)), Vec::new()))
         }
     }
 }

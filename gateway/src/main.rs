@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "SIGTERM and SIGINT stop it, SIGHUP has it read certificates and keys anew.\n\
+    after_help = "SIGTERM and SIGINT stop it, SIGHUP has it read certificates, keys and rules anew.\n\
                   Exit codes: 0 stopped as told or done, 1 failed, 2 wrong usage or configuration."
 )]
 struct Options {

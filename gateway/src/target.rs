@@ -26,7 +26,7 @@ pub(crate) struct Target {
 /// Who answers.
 pub(crate) enum Answering {
     /// In this process.
-    Embedded(Box<Resolver>),
+    Embedded(Arc<Resolver>),
     /// Another process, over mutually authenticated TLS.
     Remote(Arc<Upstream>),
 }

@@ -2,11 +2,11 @@
 //!
 //! Errors are problem documents (RFC 9457): sentences of ours, which repeat nothing of the request.
 
-use crate::Resolver;
 use crate::directory::DirectoryError;
 use crate::metrics::{Operation, Outcome, Redeemed};
 use crate::publish::PublishError;
 use crate::tokens::{Paid, RedeemError};
+use crate::{InForce, Resolver};
 use bytes::Bytes;
 use discreet_protocol::query::{
     IdentifierRequest, IdentifierResponse, ResponseCode, Subject, lookup_path, publish_path, withdraw_path,
@@ -20,12 +20,18 @@ impl Resolver {
     ///
     /// A lookup that finds nothing does the work of one that finds a mapping.
     pub fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.in_force().answer(&request)
+    }
+}
+
+impl InForce {
+    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let Some(operation) = self.operation(request.uri().path()) else {
             self.metrics.count(Operation::None, Outcome::Malformed);
             return problem(StatusCode::NOT_FOUND, "this resolver has no such resource");
         };
         let (response, outcome) = if request.method() == Method::POST {
-            self.perform(operation, &request)
+            self.perform(operation, request)
         } else {
             (not_allowed(), Outcome::Malformed)
         };

@@ -60,7 +60,7 @@ enum Action {
     },
     /// Answer gateways on other hosts, until SIGTERM; `[serve]` in the configuration says where
     ///
-    /// SIGHUP has it read certificates and keys anew.
+    /// SIGHUP has it read certificates, keys and rules anew.
     Serve {
         /// Only say whether the configuration can be used
         #[arg(long)]

@@ -5,6 +5,7 @@
 //! verified under the key of the rules, pages and their number are bounded, and an authority that is
 //! silent, slow or lying costs a pull and nothing else.
 
+use crate::InForce;
 use crate::directory::{Directory, DirectoryError};
 use crate::rules::{Feed, Rules};
 use crate::statuses::{self, Applied};
@@ -13,12 +14,13 @@ use discreet_protocol::feed::{FEED_PATH, FEED_TYPE, MAX_PAGE_BYTES, Page};
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::time::Timestamp;
 use discreet_serve::tls::TlsError;
-use discreet_serve::{Clock, Upstream, UpstreamError};
+use discreet_serve::{Upstream, UpstreamError};
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -96,17 +98,19 @@ pub fn pull_once(rules: &Rules, directory: &Arc<Directory>, now: Timestamp) -> i
     Ok(runtime.block_on(pull_all(rules, directory, now)))
 }
 
-/// Pulls all feeds of the rules without end, first at once and then every quarter of an hour or so.
-pub async fn run(directory: Arc<Directory>, rules: Rules, clock: Clock, metrics: Metrics) {
-    if rules.feeds.is_empty() {
-        return;
-    }
+/// Pulls all feeds of the rules without end: at once, at once again when the rules change, and every
+/// quarter of an hour or so.
+pub(crate) async fn run(mut in_force: watch::Receiver<Arc<InForce>>, metrics: Metrics) {
     loop {
+        let InForce { directory, rules, clock, .. } = InForce::clone(&in_force.borrow_and_update());
         for pulled in pull_all(&rules, &directory, Timestamp::from_unix(clock.now())).await {
             metrics.count(&pulled);
             report(&pulled);
         }
-        sleep(pause()).await;
+        // An error says that there will be no other rules: the pause alone counts.
+        if let Ok(Err(_)) = timeout(pause(), in_force.changed()).await {
+            sleep(pause()).await;
+        }
     }
 }
 

@@ -225,15 +225,16 @@ impl Site {
         let store = wrap(Sqlite::open(&self.path("directory.db")).unwrap());
         let pepper = crate::pepper(&config(self.folder.path())).unwrap();
         let journal = config(self.folder.path()).journal();
-        self.resolver.directory = Directory::open(store, pepper, &journal).unwrap().into();
+        let directory = Arc::new(Directory::open(store, pepper, &journal).unwrap());
+        self.resolver.in_force.send_modify(|in_force| Arc::make_mut(in_force).directory = directory);
     }
 
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn directory(&self) -> &Directory {
-        &self.resolver.directory
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.resolver.in_force().directory)
     }
 
     pub(crate) fn post(&self, resource: &str, content: Vec<u8>) -> Response<Bytes> {
@@ -281,15 +282,15 @@ impl Site {
     fn import_from(&self, source: Source, lines: &[String]) -> (Summary, Vec<LineError>) {
         let (mut refused, text) = (Refused(Vec::new()), lines.join("\n"));
         let now = Timestamp::from_unix(self.clock.now());
-        let rules = &self.resolver.rules;
-        let summary = import(source, self.directory(), rules, now, text.as_bytes(), &mut refused);
+        let rules = &self.resolver.rules();
+        let summary = import(source, &self.directory(), rules, now, text.as_bytes(), &mut refused);
         (summary.unwrap(), refused.0)
     }
 
     pub(crate) fn export(&self) -> String {
         let mut out = Vec::new();
         let now = Timestamp::from_unix(self.clock.now());
-        crate::export::export(self.directory(), now, &mut out, |_| {}).unwrap();
+        crate::export::export(&self.directory(), now, &mut out, |_| {}).unwrap();
         String::from_utf8(out).unwrap()
     }
 }

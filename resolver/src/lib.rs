@@ -25,10 +25,11 @@
 
 use discreet_protocol::time::Timestamp;
 use discreet_serve::secret::{SecretError, read_secret};
-use discreet_serve::{Clock, Environment, Log, Task};
+use discreet_serve::{Clock, Environment, Log, Reload, Task};
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 pub mod admission;
 mod answer;
@@ -69,14 +70,26 @@ use tokens::Redeemer;
 
 /// Answers lookups of one discovery domain.
 pub struct Resolver {
+    in_force: watch::Sender<Arc<InForce>>,
+    config: Config,
+}
+
+/// What one request is answered with from its beginning to its end, whatever is taken up meanwhile.
+#[derive(Clone)]
+struct InForce {
     directory: Arc<Directory>,
-    rules: Rules,
+    rules: Arc<Rules>,
     clock: Clock,
     log: Log,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
+    /// Opened with the first rules that name issuers, and kept from then on.
+    spent: Option<Arc<SpentTokens>>,
     /// Without issuers there is nothing to pay with, and everything is free.
     redeemer: Option<Arc<Redeemer>>,
 }
+
+/// Changed rules, ready to be taken up.
+pub struct NextRules(Arc<InForce>);
 
 /// Why a directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -130,33 +143,86 @@ impl Resolver {
     ) -> Result<Self, OpenError> {
         let (rules, directory) = open(config)?;
         let directory = Arc::new(directory);
-        let redeemer = match rules.issuers.is_empty() {
-            true => None,
-            false => Some(Arc::new(Redeemer::new(&rules, spent_tokens(config)?))),
+        let metrics = Metrics::register(registry, Arc::clone(&directory));
+        let (clock, log) = (environment.clock.clone(), environment.log.clone());
+        let in_force = InForce {
+            directory,
+            rules: Arc::new(rules),
+            clock,
+            log,
+            metrics: Arc::new(metrics),
+            spent: None,
+            redeemer: None,
         };
-        Ok(Self {
-            redeemer,
-            directory: Arc::clone(&directory),
-            rules,
-            clock: environment.clock.clone(),
-            log: environment.log.clone(),
-            metrics: Metrics::register(registry, directory),
-        })
+        let in_force = watch::Sender::new(Arc::new(in_force.paid(config)?));
+        Ok(Self { in_force, config: config.clone() })
     }
 
     /// What goes on beside the answering: keeping up with the authorities' feeds, and forgetting tokens of
     /// keys that are over. Metrics go into `registry`.
     pub fn upkeep(&self, registry: &mut Registry) -> Vec<Task> {
         let metrics = feeds::Metrics::register(registry);
-        let feeds = feeds::run(Arc::clone(&self.directory), self.rules.clone(), self.clock.clone(), metrics);
-        let sweeping =
-            self.redeemer.clone().map(|redeemer| Task::new(tokens::sweep(redeemer, self.clock.clone())));
-        std::iter::once(Task::new(feeds)).chain(sweeping).collect()
+        let feeds = feeds::run(self.in_force.subscribe(), metrics);
+        vec![Task::new(feeds), Task::new(tokens::sweep(self.in_force.subscribe()))]
     }
 
     /// The rules it answers by.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.in_force().rules)
+    }
+
+    /// Reads the rules file anew. `None`: it says what it said. Nothing changes until [`Resolver::take_up`].
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be used, or changes the rules without counting `edition` up, or names the first
+    /// issuers and there is no set of spent tokens.
+    pub fn next_rules(&self) -> Result<Option<NextRules>, OpenError> {
+        let now = self.in_force();
+        let Some(rules) = now.rules.next(&self.config.rules)? else { return Ok(None) };
+        let next = InForce { rules: Arc::new(rules), ..(*now).clone() };
+        Ok(Some(NextRules(Arc::new(next.paid(&self.config)?))))
+    }
+
+    /// Answers by other rules from now on. Who is being answered is answered by the old ones.
+    pub fn take_up(&self, next: NextRules) {
+        let edition = next.0.rules.edition;
+        self.in_force.send_replace(next.0);
+        tracing::info!(edition, "the rules have changed");
+    }
+
+    /// Has a server take up changed rules at SIGHUP, where nobody else publishes them.
+    fn reload_rules(self: &Arc<Self>) -> Reload {
+        let resolver = Arc::clone(self);
+        Reload::new("the rules", move || {
+            if let Some(next) = resolver.next_rules()? {
+                resolver.take_up(next);
+            }
+            Ok::<_, OpenError>(())
+        })
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.borrow())
+    }
+}
+
+impl InForce {
+    /// The same, with a redeemer by its rules.
+    fn paid(mut self, config: &Config) -> Result<Self, OpenError> {
+        if self.spent.is_none() && !self.rules.issuers.is_empty() {
+            self.spent = Some(Arc::new(spent_tokens(config)?));
+        }
+        let spent = self.spent.clone().filter(|_| !self.rules.issuers.is_empty());
+        self.redeemer = spent.map(|spent| Arc::new(Redeemer::new(&self.rules, spent)));
+        Ok(self)
+    }
+}
+
+impl NextRules {
+    /// What they are.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.0.rules
     }
 }
 

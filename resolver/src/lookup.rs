@@ -5,7 +5,7 @@
 //! mappings it holds. What is left is that it steps over the mappings it does not return, in place: six
 //! heads of CBOR each, a few dozen bytes.
 
-use crate::Resolver;
+use crate::InForce;
 use crate::admission::choices;
 use crate::directory::DirectoryError;
 use crate::record::{Entry, Listed};
@@ -36,7 +36,7 @@ struct Gathered {
     whole: bool,
 }
 
-impl Resolver {
+impl InForce {
     /// The answer to a sender who asks about `csi` for the purpose `tag`.
     pub(crate) fn look_up(
         &self,

@@ -1,7 +1,7 @@
 //! What recipients send: mappings to be served, and withdrawals. Both are verified whole before the
 //! directory is asked whether it takes them in.
 
-use crate::Resolver;
+use crate::InForce;
 use crate::admission::Refused;
 use crate::batch;
 use crate::directory::DirectoryError;
@@ -88,7 +88,7 @@ impl PublishError {
     }
 }
 
-impl Resolver {
+impl InForce {
     /// Takes in a [`VerifiableMapping`]. What is there already is taken in again.
     pub(crate) fn publish(&self, content: &[u8], now: Timestamp) -> Result<(), PublishError> {
         let sent = VerifiableMapping::decode(content).map_err(|_| PublishError::Malformed)?;

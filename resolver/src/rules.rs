@@ -77,7 +77,7 @@ fn default_validity() -> u32 {
 }
 
 /// The rules, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The discovery domain.
     pub domain: Domain,
@@ -100,7 +100,7 @@ pub struct Rules {
 }
 
 /// Where an authority publishes its statuses and revocations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
     /// The authority, by the policy's name for it.
     pub authority: Domain,
@@ -126,6 +126,22 @@ pub enum RulesError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Something was changed, and the edition was not counted up.
+    #[error("{}: the rules have changed and edition is {found}, as before or lower; make it {} or more: clients never go back", path.display(), u64::from(*in_force) + 1)]
+    Edition {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: u32,
+        /// The edition that is in force.
+        in_force: u32,
+    },
+    /// The file is for another discovery domain than the one that is served.
+    #[error("{}: domain is another one than before; that is another directory, restart with its configuration", path.display())]
+    Domain {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Rules {
@@ -144,6 +160,26 @@ impl Rules {
             field,
             problem,
         })
+    }
+
+    /// Reads the file at `path` anew, to be in force after these. `None`: it says what it said.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rules::load`], and when the edition is not higher or the discovery domain another one.
+    pub fn next(&self, path: &Path) -> Result<Option<Self>, RulesError> {
+        let next = Self::load(path)?;
+        if next == *self {
+            return Ok(None);
+        }
+        let path = path.to_owned();
+        if next.domain != self.domain {
+            return Err(RulesError::Domain { path });
+        }
+        if next.edition <= self.edition {
+            return Err(RulesError::Edition { path, found: next.edition, in_force: self.edition });
+        }
+        Ok(Some(next))
     }
 
     /// What mappings are checked with before they are taken in.
@@ -278,5 +314,37 @@ mod tests {
         assert_eq!(speaking("tel:+4930901820"), ["two.authority.example"]);
         assert_eq!(speaking("mailto:ann@a.example"), ["one.authority.example"]);
         assert!(speaking("handle:nobody").is_empty());
+    }
+
+    /// What becomes of the sample's rules when `from` in its file becomes `to`.
+    fn next(from: &str, to: &str) -> Result<Option<Rules>, RulesError> {
+        let text = std::fs::read_to_string(sample("rules.sample.toml")).unwrap();
+        assert!(text.contains(from), "{from}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.toml");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        Rules::load(&sample("rules.sample.toml")).unwrap().next(&path)
+    }
+
+    #[test]
+    fn a_file_that_says_what_it_said_is_nothing_new() {
+        assert!(matches!(next("Replace it.", "Replaced."), Ok(None)));
+        assert!(matches!(next("edition = 1 ", "edition = 2 "), Ok(Some(rules)) if rules.edition == 2));
+    }
+
+    #[test]
+    fn rejects_a_change_without_a_higher_edition() {
+        let error = next("validity_days = 7", "validity_days = 8").unwrap_err();
+        assert!(error.to_string().ends_with(
+            "rules.toml: the rules have changed and edition is 1, as before or lower; make it 2 or more: \
+             clients never go back"
+        ));
+        assert!(matches!(next("edition = 1 ", "edition = 0 "), Err(RulesError::Edition { found: 0, .. })));
+    }
+
+    #[test]
+    fn rejects_another_domain() {
+        let both = next("domain = \"dp.example\"", "domain = \"dp2.example\"");
+        assert!(matches!(both, Err(RulesError::Domain { .. })));
     }
 }

@@ -56,7 +56,7 @@ impl Server {
     pub async fn bind_in(config: &Config, environment: Environment) -> Result<Self, BindError> {
         let serve = listener(config)?;
         let mut registry = Registry::with_prefix("discreet_resolver");
-        let resolver = Resolver::open(config, &environment, &mut registry)?;
+        let resolver = Arc::new(Resolver::open(config, &environment, &mut registry)?);
         let background = resolver.upkeep(&mut registry);
         let shell = ShellConfig {
             listen: &serve.listen,
@@ -67,9 +67,9 @@ impl Server {
             inherited: &environment.inherited,
             registry,
             background,
-            reloads: Vec::new(),
+            reloads: vec![resolver.reload_rules()],
         };
-        let server = Self(Shell::start(shell, Answers(Arc::new(resolver))).await?);
+        let server = Self(Shell::start(shell, Answers(resolver)).await?);
         environment.log.within(|| {
             let (address, admin) =
                 (server.listening(), server.admin_listening().map(tracing::field::display));

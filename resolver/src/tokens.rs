@@ -8,6 +8,7 @@
 //!
 //! Whoever is refused has cost as many verifications and as many waits for the disk as whoever pays.
 
+use crate::InForce;
 use crate::metrics::{Operation, Redeemed};
 use crate::rules::Rules;
 use crate::store::{Spend, Spent, SpentTokens, StoreError};
@@ -16,17 +17,17 @@ use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::{Epoch, Issuer, Prices};
 use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
 use discreet_protocol::token::{KeyId, Token, challenge_digest};
-use discreet_serve::Clock;
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Takes tokens.
 pub(crate) struct Redeemer {
     prices: Prices,
     keys: HashMap<KeyId, Accepted>,
-    spent: SpentTokens,
+    spent: Arc<SpentTokens>,
 }
 
 /// A key whose tokens are taken.
@@ -100,7 +101,7 @@ impl RedeemError {
 
 impl Redeemer {
     /// A redeemer by `rules`.
-    pub(crate) fn new(rules: &Rules, spent: SpentTokens) -> Self {
+    pub(crate) fn new(rules: &Rules, spent: Arc<SpentTokens>) -> Self {
         let mut keys = HashMap::new();
         for issuer in rules.issuers.iter() {
             let challenge_digest = challenge_digest(&issuer.name, &rules.domain);
@@ -219,13 +220,16 @@ impl Redeemer {
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Forgets tokens of keys that are over, a few at a time, without end.
-pub(crate) async fn sweep(redeemer: Arc<Redeemer>, clock: Clock) {
+pub(crate) async fn sweep(in_force: watch::Receiver<Arc<InForce>>) {
     loop {
-        let (redeemer, now) = (Arc::clone(&redeemer), Timestamp::from_unix(clock.now()));
-        match tokio::task::spawn_blocking(move || redeemer.spent.sweep(now)).await {
-            Ok(Ok(true)) => continue,
-            Ok(Err(error)) => tracing::warn!(%error, "spent tokens are not forgotten"),
-            Ok(Ok(false)) | Err(_) => {}
+        let InForce { spent, clock, .. } = InForce::clone(&in_force.borrow());
+        if let Some(spent) = spent {
+            let now = Timestamp::from_unix(clock.now());
+            match tokio::task::spawn_blocking(move || spent.sweep(now)).await {
+                Ok(Ok(true)) => continue,
+                Ok(Err(error)) => tracing::warn!(%error, "spent tokens are not forgotten"),
+                Ok(Ok(false)) | Err(_) => {}
+            }
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }

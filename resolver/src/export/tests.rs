@@ -22,9 +22,9 @@ fn town() -> Site {
     }
     site.withdraw(at(0).withdrawal(None, 6));
     site.withdraw(at(1).withdrawal(Some("Work"), 6));
-    subject::erase(site.directory(), at(2).csi(), NOW).unwrap();
+    subject::erase(&site.directory(), at(2).csi(), NOW).unwrap();
     let key = authority_key(ONE).verifying_key();
-    statuses::apply(site.directory(), &domain(ONE), &key, NOW, &[at(3).revocation(NOW)]).unwrap();
+    statuses::apply(&site.directory(), &domain(ONE), &key, NOW, &[at(3).revocation(NOW)]).unwrap();
     // Withdrawn under a credential that ends earlier than the mappings it voids.
     let mut short = at(4);
     short.credential.expires = NOW.plus(DAY);
@@ -178,7 +178,7 @@ fn rejects_erasures_in_anybodys_file() {
     let (site, other) = (Site::new(), Site::new());
     let alice = person(ONE, 1, 10);
     site.publish(alice.content("Default", 5));
-    subject::erase(site.directory(), alice.csi(), NOW).unwrap();
+    subject::erase(&site.directory(), alice.csi(), NOW).unwrap();
     let exported = lines(&site.export());
     assert!(exported[0].starts_with("{\"erasure\""));
     other.publish(alice.content("Default", 5));

@@ -42,9 +42,9 @@ fn a_void_tag_falls_back_to_default() {
     site.publish(alice.content("Default", 1));
     site.publish(renewed.content("Work", 1));
     let key = authority_key(ONE).verifying_key();
-    crate::statuses::apply(site.directory(), &domain(ONE), &key, NOW, &[renewed.revocation(NOW)]).unwrap();
+    crate::statuses::apply(&site.directory(), &domain(ONE), &key, NOW, &[renewed.revocation(NOW)]).unwrap();
     assert_eq!(site.services(Some("Work")), ["mimi://b.example/u/alice"]);
-    crate::statuses::apply(site.directory(), &domain(ONE), &key, NOW, &[alice.revocation(NOW)]).unwrap();
+    crate::statuses::apply(&site.directory(), &domain(ONE), &key, NOW, &[alice.revocation(NOW)]).unwrap();
     assert_eq!(site.look_up(NUMBER, Some("Work")).code, ResponseCode::NotFound);
 }
 
@@ -78,7 +78,7 @@ fn no_lookup_tells_by_its_reads_what_there_is() {
     site.publish(at(revoked).content("Default", 1));
     let key = authority_key(ONE).verifying_key();
     let revocation = at(revoked).revocation(NOW);
-    crate::statuses::apply(site.directory(), &domain(ONE), &key, NOW, &[revocation]).unwrap();
+    crate::statuses::apply(&site.directory(), &domain(ONE), &key, NOW, &[revocation]).unwrap();
     let mut short = at(expired);
     short.not_after = NOW.start_of_day().plus(86_400);
     site.publish(short.content("Default", 1));

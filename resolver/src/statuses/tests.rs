@@ -10,7 +10,7 @@ fn key() -> VerifyingKey {
 }
 
 fn pull(site: &Site, now: Timestamp, statements: &[Vec<u8>]) -> [u64; 4] {
-    let applied = apply(site.directory(), &domain(ONE), &key(), now, statements).unwrap();
+    let applied = apply(&site.directory(), &domain(ONE), &key(), now, statements).unwrap();
     [applied.renewed, applied.revoked, applied.ignored, applied.refused]
 }
 
@@ -109,7 +109,7 @@ fn a_page_of_two_thousand_is_one_write() {
 #[test]
 fn the_cursor_says_how_far_the_feed_was_read() {
     let site = Site::new();
-    assert_eq!(cursor(site.directory(), &domain(ONE)).unwrap(), 0);
-    set_cursor(site.directory(), &domain(ONE), 12).unwrap();
-    assert_eq!(cursor(site.directory(), &domain(ONE)).unwrap(), 12);
+    assert_eq!(cursor(&site.directory(), &domain(ONE)).unwrap(), 0);
+    set_cursor(&site.directory(), &domain(ONE), 12).unwrap();
+    assert_eq!(cursor(&site.directory(), &domain(ONE)).unwrap(), 12);
 }

@@ -22,7 +22,7 @@ use crate::config::resolve;
 /// url = "https://gateway.dp.example"
 /// ca = "ca.pem"
 /// ```
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// Its origin: `https://host` or `https://host:port`, no path. `http` only for loopback.
@@ -40,7 +40,7 @@ pub struct UpstreamConfig {
 }
 
 /// A certificate and its key, to be shown to an upstream.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// PEM file with the certificate chain, the own one first.
