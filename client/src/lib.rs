@@ -60,6 +60,7 @@ mod issuance;
 mod issuer;
 mod keys;
 mod lookup;
+pub mod pacing;
 mod policy;
 #[cfg(feature = "transport")]
 mod probe;
