@@ -118,7 +118,8 @@ impl Service {
 }
 
 impl FoundMapping {
-    pub(crate) fn new(verified: Verified, statement: Vec<u8>, now: Timestamp) -> Self {
+    /// What was said at `asked_at`.
+    pub(crate) fn new(verified: Verified, statement: Vec<u8>, asked_at: Timestamp) -> Self {
         let Verified { mapping, credential, status_at, confirmed } = verified;
         let services = mapping.reaches.into_iter().zip(confirmed);
         let services = services.map(|(reach, confirmed)| Service {
@@ -132,7 +133,7 @@ impl FoundMapping {
             services: services.collect(),
             holder_since: credential.holder_since,
             confirmed_at: status_at,
-            fresh_until: now.plus(mapping.refresh_after).min(mapping.not_after),
+            fresh_until: asked_at.plus(mapping.refresh_after).min(mapping.not_after),
             holder: credential.holder,
             serial: mapping.serial,
             statement,

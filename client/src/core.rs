@@ -6,8 +6,8 @@
 use crate::answer::Answer;
 use crate::error::{Error, GatewayError, RelayError};
 use crate::exchange::{RelayResponse, Route};
-use crate::lookup::{self, Looked, Pending, Query};
-use crate::policy::Session;
+use crate::lookup::{self, Looked, Pending, Query, Recalled};
+use crate::policy::{self, Session};
 use crate::profile::{Profile, Relay, same_operator};
 use crate::publishing::{self, Change, PendingChange};
 use crate::random;
@@ -105,6 +105,22 @@ impl Core {
     /// The policy in force, if one has been fetched and stands at `now`.
     pub fn policy(&self, now: Timestamp) -> Option<Policy> {
         self.standing(now).map(|session| session.policy).ok()
+    }
+
+    /// The answer that an earlier lookup of the same got, as long as it may be used: nothing is sent. It
+    /// is verified anew, by the latest policy that was seen.
+    ///
+    /// # Errors
+    ///
+    /// When the storage cannot be read.
+    pub fn recall(&self, query: &Query, now: Timestamp) -> Result<Option<Recalled>, Error> {
+        let policy = match self.policy(now) {
+            Some(policy) => Some(policy),
+            None => policy::recall(&self.profile, self.storage.as_ref(), now)?,
+        };
+        let Some(policy) = policy else { return Ok(None) };
+        let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        lookup::recall(query, policy, self.storage.as_ref(), now)
     }
 
     /// Seals a query for a relay chosen at random, with the tokens it costs. These are used from then

@@ -46,6 +46,7 @@ mod answer;
 #[cfg(feature = "transport")]
 mod authority;
 pub mod authority_answer;
+mod cache;
 mod core;
 #[cfg(feature = "transport")]
 mod credentials;
@@ -84,6 +85,7 @@ pub use answer::{Answer, FoundMapping, Notice, Outcome, Service};
 #[cfg(feature = "transport")]
 pub use authority::{AuthorityClient, AuthorityError};
 pub use authority_answer::{Enrolment, Issued};
+pub use cache::{ABSENT_FRESH, CACHE_SETS, CACHE_WAYS};
 pub use discreet_protocol::identifier::{Csi, MimiUri};
 pub use discreet_protocol::mapping::{Reach, Tag};
 pub use discreet_protocol::policy::Policy;
@@ -105,7 +107,7 @@ pub use issuance::{Issuance, IssuerResponse, MAX_ISSUER_ANSWER, PendingToken};
 #[cfg(feature = "transport")]
 pub use issuer::Refill;
 pub use keys::{KeyFormatError, KeyMismatch, MAX_KEY, cose_key};
-pub use lookup::{Pending, Query};
+pub use lookup::{Pending, Query, Recalled};
 #[cfg(feature = "transport")]
 pub use probe::{PROBE_HANDLE, RelayProbe, Stage, Verdict};
 pub use profile::{IssuerFile, Profile, ProfileError, ProfileFile, RelayFile, RelayIdentity};

@@ -1,6 +1,7 @@
 //! A lookup without I/O: a query becomes a sealed request, its answer a verified [`Answer`].
 
 use crate::answer::{Answer, FoundMapping, Notice};
+use crate::cache::{self, ABSENT_FRESH};
 use crate::error::{DirectoryError, Error};
 use crate::exchange::{self, Opened, RelayResponse, Route, SealError, Sealed};
 use crate::storage::Storage;
@@ -37,6 +38,15 @@ pub(crate) enum Looked {
     Again(Query, Box<Route>),
 }
 
+/// An answer that nothing was sent for.
+#[derive(Clone, Debug)]
+pub struct Recalled {
+    /// The answer, verified as of now. Its notices were given when it came.
+    pub answer: Answer,
+    /// When it came.
+    pub asked_at: Timestamp,
+}
+
 /// What was asked, and by whose rules the answer is judged.
 struct Question {
     query: Query,
@@ -68,6 +78,30 @@ fn refuse(error: SealError) -> Error {
     }
 }
 
+/// The answer that was kept, if it may still be used: verified whole as of `now`, by the rules of
+/// `policy`, and not beyond the moment that each holder set. So what expired or lost its status meanwhile
+/// does not pass, nor what is older than what was seen since.
+pub(crate) fn recall(
+    query: &Query,
+    policy: Policy,
+    storage: &dyn Storage,
+    now: Timestamp,
+) -> Result<Option<Recalled>, Error> {
+    let Some(kept) = cache::find(storage, &policy.domain, query)? else { return Ok(None) };
+    let Ok(answer) = IdentifierResponse::decode(&kept.response) else { return Ok(None) };
+    let question = Question { query: query.clone(), policy };
+    let found = match question.judge(&answer, storage, now) {
+        Ok(found) if found.refused.is_empty() => found,
+        Ok(_) | Err(Error::Directory(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let answer = found.answer(question.query.csi, kept.asked_at);
+    let until = answer.mappings.iter().map(|found| found.fresh_until).min();
+    let until = until.unwrap_or(kept.asked_at.plus(ABSENT_FRESH));
+    let is_fresh = (kept.asked_at..until).contains(&now);
+    Ok(is_fresh.then_some(Recalled { answer, asked_at: kept.asked_at }))
+}
+
 impl Pending {
     /// Opens the relay's response and verifies everything in it, as of `now`.
     pub(crate) fn finish(
@@ -91,15 +125,14 @@ impl Pending {
         let answer = IdentifierResponse::decode(inner.body()).map_err(DirectoryError::from)?;
         let question = Question { query: self.query, policy };
         let found = question.judge(&answer, storage, now)?;
-        let mut mappings = Vec::new();
-        let mut notices: Vec<_> =
-            found.refused.iter().map(|reason| Notice::Refused { reason: *reason }).collect();
-        for Standing { verified, judged, statement } in found.standing {
-            trust::remember(storage, &judged)?;
-            notices.extend(judged.notice);
-            mappings.push(FoundMapping::new(verified, statement, now));
+        for standing in &found.standing {
+            trust::remember(storage, &standing.judged)?;
         }
-        Ok(Looked::Answer(Answer { csi: question.query.csi, mappings, notices }))
+        if found.refused.is_empty() {
+            // The answer is good without; what is not kept is asked for again.
+            let _ = cache::keep(storage, &question.policy.domain, &question.query, inner.body(), now);
+        }
+        Ok(Looked::Answer(found.answer(question.query.csi, now)))
     }
 
     /// What was to be asked, and which way: for another relay, where this one was not reached.
@@ -170,6 +203,18 @@ struct Standing {
 }
 
 impl Found {
+    /// What the sender learns, of an answer that came at `asked_at`.
+    fn answer(self, csi: Csi, asked_at: Timestamp) -> Answer {
+        let mut notices: Vec<_> =
+            self.refused.iter().map(|reason| Notice::Refused { reason: *reason }).collect();
+        let mut mappings = Vec::new();
+        for Standing { verified, judged, statement } in self.standing {
+            notices.extend(judged.notice);
+            mappings.push(FoundMapping::new(verified, statement, asked_at));
+        }
+        Answer { csi, mappings, notices }
+    }
+
     /// The URIs beside the mappings must be those of the mappings.
     fn says(self, uris: &[MimiUri]) -> Result<Self, Error> {
         let reaches = self.standing.iter().flat_map(|standing| &standing.verified.mapping.reaches);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, PolicyError};
 use crate::profile::{Profile, Relay, same_operator};
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use crate::trust;
 use discreet_envelope::keys::{Kem, KeyCollection};
 use discreet_envelope::padding::{REQUEST_CONTENT, RESPONSE_CONTENT};
@@ -56,6 +56,7 @@ pub(crate) fn agree(
         ((&one, first), (&other, second))
     };
     trust::check_policy(storage, &profile.directory_key, latest, &its_copy.relay.host())?;
+    trust::keep_policy(storage, &profile.directory_key, latest, its_copy.bytes)?;
     let (keys, others) = (collection(its_copy, latest)?, collection(older_copy, older)?);
     let common = |key: &&_| others.configs().contains(key);
     if !keys.configs().is_empty() && !keys.configs().iter().any(|key| common(&key)) {
@@ -71,6 +72,19 @@ pub(crate) fn agree(
         refresh_at: now.plus(SESSION_LIFETIME).min(policy.not_after),
         policy,
     })
+}
+
+/// The policy that was seen last, while it is valid: good for judging answers that are there already, not
+/// for asking, since nobody says that its key is still everybody's.
+pub(crate) fn recall(
+    profile: &Profile,
+    storage: &dyn Storage,
+    now: Timestamp,
+) -> Result<Option<Policy>, StorageError> {
+    let kept = trust::kept_policy(storage, &profile.directory_key, &profile.domain)?;
+    let policy = kept.and_then(|bytes| open::<Policy>(&bytes, &profile.directory_key).ok());
+    let stands = |policy: &Policy| policy.domain == profile.domain && policy.check_validity(now).is_ok();
+    Ok(policy.filter(stands))
 }
 
 /// Whether a copy is good by itself: whatever the other copies say.

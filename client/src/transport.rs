@@ -15,7 +15,7 @@ use crate::error::{Error, RelayError};
 use crate::exchange::RelayResponse;
 use crate::https::{BuildError, Https, Identity, Settings};
 use crate::issuer::IssuerHttps;
-use crate::lookup::Query;
+use crate::lookup::{Query, Recalled};
 use crate::profile::Profile;
 use crate::publishing::{Change, Withdrawal};
 use crate::storage::{MemoryStorage, Storage};
@@ -95,13 +95,27 @@ impl Client {
         }
     }
 
-    /// Looks up one identifier and verifies the answer.
+    /// Looks up one identifier and verifies the answer, which is kept for [`Client::recall_or_lookup`].
     ///
     /// # Errors
     ///
     /// [`Error`], which says who is at fault; [`Error::fault`] says it to programs.
     pub async fn lookup(&self, query: Query) -> Result<Answer, Error> {
         self.lookup_avoiding(query, None).await
+    }
+
+    /// The answer that an earlier lookup got, as long as it may be used; else as [`Client::lookup`]. With
+    /// an answer that is there, nothing is sent, not even for the policy.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::lookup`].
+    pub async fn recall_or_lookup(&self, query: Query) -> Result<Recalled, Error> {
+        if let Some(recalled) = self.core.recall(&query, self.now())? {
+            return Ok(recalled);
+        }
+        let answer = self.lookup(query).await?;
+        Ok(Recalled { answer, asked_at: self.now() })
     }
 
     /// As [`Client::lookup`], but not through the relay resource `avoid`, nor another one of the same

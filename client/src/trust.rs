@@ -21,12 +21,7 @@ pub(crate) fn check_policy(
     policy: &Policy,
     relay: &str,
 ) -> Result<(), Error> {
-    let provider = Sha256::new()
-        .chain_update(policy.domain.as_str())
-        .chain_update([0])
-        .chain_update(directory_key.to_bytes())
-        .finalize();
-    let key = format!("policy.{}", hex::encode(provider));
+    let key = provider(directory_key, &policy.domain);
     let seen: Option<u64> = load(storage, &key)?;
     match seen {
         Some(highest) if policy.serial < highest => {
@@ -35,6 +30,39 @@ pub(crate) fn check_policy(
         Some(highest) if policy.serial == highest => Ok(()),
         _ => Ok(save(storage, &key, &policy.serial)?),
     }
+}
+
+/// Keeps a policy that has passed, as it was signed: for answers that are used when no relay is asked.
+pub(crate) fn keep_policy(
+    storage: &dyn Storage,
+    directory_key: &VerifyingKey,
+    policy: &Policy,
+    signed: &[u8],
+) -> Result<(), StorageError> {
+    let key = provider(directory_key, &policy.domain) + KEPT;
+    if storage.load(&key)?.as_deref() == Some(signed) { Ok(()) } else { storage.store(&key, signed) }
+}
+
+/// The policy that [`keep_policy`] kept, still signed.
+pub(crate) fn kept_policy(
+    storage: &dyn Storage,
+    directory_key: &VerifyingKey,
+    domain: &Domain,
+) -> Result<Option<Vec<u8>>, StorageError> {
+    storage.load(&(provider(directory_key, domain) + KEPT))
+}
+
+/// What the name of a kept policy ends with.
+const KEPT: &str = ".signed";
+
+/// Where it is remembered what one provider's policy was.
+fn provider(directory_key: &VerifyingKey, domain: &Domain) -> String {
+    let provider = Sha256::new()
+        .chain_update(domain.as_str())
+        .chain_update([0])
+        .chain_update(directory_key.to_bytes())
+        .finalize();
+    format!("policy.{}", hex::encode(provider))
 }
 
 /// The latest that was seen of one identifier under one authority.
