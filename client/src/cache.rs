@@ -101,7 +101,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn query(number: u32) -> Query {
-        Query { csi: Csi::phone(&format!("+1415555{number:04}")).unwrap(), tag: None }
+        Query { csi: Csi::phone(&format!("+1415{number:07}")).unwrap(), tag: None }
     }
 
     fn said(storage: &MemoryStorage, query: &Query) -> Option<Vec<u8>> {
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn each_place_holds_eight_and_there_are_1024() {
         let storage = MemoryStorage::default();
-        let places = (0..10_000).map(|number| (place(&domain(), &query(number)).0, number));
+        let places = (0..20_000).map(|number| (place(&domain(), &query(number)).0, number));
         let all: BTreeSet<_> = places.clone().map(|(place, _)| place).collect();
         assert_eq!(all.len(), 1024);
         let together: Vec<_> = places.filter(|(place, _)| place == "answers.000").take(9).collect();

@@ -236,3 +236,6 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ impl Client {
         }
     }
 
-    /// Looks up one identifier and verifies the answer, which is kept for [`Client::recall_or_lookup`].
+    /// Looks up one identifier and verifies the answer, which is kept for [`Client::recall`].
     ///
     /// # Errors
     ///
@@ -104,18 +104,14 @@ impl Client {
         self.lookup_avoiding(query, None).await
     }
 
-    /// The answer that an earlier lookup got, as long as it may be used; else as [`Client::lookup`]. With
-    /// an answer that is there, nothing is sent, not even for the policy.
+    /// The answer that an earlier lookup of the same got, as long as it may be used: nothing is sent, not
+    /// even for the policy.
     ///
     /// # Errors
     ///
-    /// As [`Client::lookup`].
-    pub async fn recall_or_lookup(&self, query: Query) -> Result<Recalled, Error> {
-        if let Some(recalled) = self.core.recall(&query, self.now())? {
-            return Ok(recalled);
-        }
-        let answer = self.lookup(query).await?;
-        Ok(Recalled { answer, asked_at: self.now() })
+    /// When the storage cannot be read.
+    pub fn recall(&self, query: &Query) -> Result<Option<Recalled>, Error> {
+        self.core.recall(query, self.now())
     }
 
     /// As [`Client::lookup`], but not through the relay resource `avoid`, nor another one of the same

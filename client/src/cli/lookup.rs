@@ -1,6 +1,6 @@
 //! `discreet lookup`: where can this person be reached?
 
-use super::common::Directory;
+use super::common::{Directory, now};
 use super::failure::{Failure, NOBODY};
 use super::output;
 use clap::Args;
@@ -19,6 +19,10 @@ pub(crate) struct Lookup {
     /// Two-letter region that completes national numbers, such as DE
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
+    /// Ask, even if there is an answer from before that may still be used. Each question costs what the
+    /// provider asks for one, and shows a relay that you ask somebody now
+    #[arg(long)]
+    fresh: bool,
 }
 
 impl Lookup {
@@ -31,11 +35,20 @@ impl Lookup {
                 "discreet: warning: this does not look like a number of its country; asking all the same"
             );
         }
-        let answer = client.lookup(Query { csi: normalised.csi, tag }).await?;
+        let query = Query { csi: normalised.csi, tag };
+        let recalled = if self.fresh { None } else { client.recall(&query)? };
+        let asked_at = recalled.as_ref().map(|recalled| recalled.asked_at);
+        let answer = match recalled {
+            Some(recalled) => recalled.answer,
+            None => client.lookup(query).await?,
+        };
         if json {
-            println!("{}", output::json(&answer));
+            println!("{}", output::json_from(&answer, asked_at));
         } else {
             output::text(&answer);
+        }
+        if let Some(asked_at) = asked_at.filter(|_| !json) {
+            println!("  {}", output::from_cache(asked_at, now()));
         }
         Ok(match answer.outcome() {
             Outcome::NoMapping | Outcome::NoService => ExitCode::from(NOBODY),

@@ -51,6 +51,26 @@ pub(crate) fn json(answer: &Answer) -> Value {
     })
 }
 
+/// As [`json`]; an answer from the cache says when it came.
+pub(crate) fn json_from(answer: &Answer, asked_at: Option<Timestamp>) -> Value {
+    let mut object = json(answer);
+    if let (Some(asked_at), Some(object)) = (asked_at, object.as_object_mut()) {
+        object.insert("asked_at".to_owned(), asked_at.unix().into());
+    }
+    object
+}
+
+/// What people are told of an answer from the cache.
+pub(crate) fn from_cache(asked_at: Timestamp, now: Timestamp) -> String {
+    let ago = match now.unix().saturating_sub(asked_at.unix()) / 3600 {
+        0 => "within the last hour".to_owned(),
+        1 => "an hour ago".to_owned(),
+        hours @ 2..48 => format!("{hours} hours ago"),
+        hours => format!("{} days ago", hours / 24),
+    };
+    format!("from the cache, asked {ago}; nothing was sent (--fresh asks again)")
+}
+
 /// A failure for scripts.
 pub(crate) fn failure(error: &str, code: u8) -> Value {
     json!({ "error": error, "code": code })

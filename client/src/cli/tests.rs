@@ -19,6 +19,7 @@ fn every_command_of_the_manual_parses() {
     for line in [
         "discreet lookup +14155550123 --profile P --json",
         "discreet --json lookup +14155550123 --profile P --tag work --state S",
+        "discreet lookup +14155550123 --profile P --fresh",
         "discreet identity new F --identifier +14155550123",
         "discreet identity new F --identifier 4155550123 --region US",
         "discreet identity show F --json",

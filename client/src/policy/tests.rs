@@ -134,3 +134,15 @@ fn c03_rejects_collection_with_one_bad_byte() {
     let refused = agree_on(&fresh(), &bad, &bad);
     assert!(matches!(refused, Err(Error::Policy { error: PolicyError::Keys(_), .. })));
 }
+
+#[test]
+fn the_latest_policy_seen_is_kept_while_it_is_valid() {
+    let storage = MemoryStorage::default();
+    let key = SigningKey::from_bytes(&[7; 32]);
+    agree_on(&storage, &policy(2, keys(&[1])), &policy(3, keys(&[1]))).unwrap();
+    let recalled = |now| recall(&profile(&key), &storage, now).unwrap().map(|policy| policy.serial);
+    assert_eq!(recalled(NOW), Some(3));
+    assert_eq!(recalled(NOW.plus(86_400)), None, "it has ended");
+    let other = SigningKey::from_bytes(&[8; 32]);
+    assert!(recall(&profile(&other), &storage, NOW).unwrap().is_none());
+}

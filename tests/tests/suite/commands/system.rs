@@ -166,11 +166,11 @@ impl Site {
         );
     }
 
-    /// Runs `discreet lookup` with this site's profile and a state of its own.
+    /// Runs `discreet lookup` with this site's profile and a state of its own. It asks each time.
     pub(crate) fn lookup<'a>(&self, args: impl AsRef<[&'a str]>) -> Ran {
         let (profile, state) = (self.path("profile.toml"), self.path("state"));
         let common = ["--profile", profile.to_str().unwrap(), "--state", state.to_str().unwrap()];
-        run("discreet", [&["lookup"], args.as_ref(), &common].concat())
+        run("discreet", [&["lookup", "--fresh"], args.as_ref(), &common].concat())
     }
 
     /// Starts gateway and relays, and writes the profile.

@@ -152,10 +152,10 @@ impl Machine {
         self.servers.remove(unit).unwrap().stop();
     }
 
-    /// What a sender hears who remembers what was seen in `state`.
+    /// What a sender hears who asks anew and remembers what was seen in `state`.
     pub(crate) fn lookup(&self, number: &str, state: &str) -> Ran {
         let (profile, state) = (self.path("profile.toml"), self.path(state));
-        run("discreet", ["lookup", number, "--json", "--profile", &profile, "--state", &state])
+        run("discreet", ["lookup", "--fresh", number, "--json", "--profile", &profile, "--state", &state])
     }
 
     pub(crate) fn path(&self, file: &str) -> String {
