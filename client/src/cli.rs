@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod common;
+mod contacts;
 mod credential;
 mod failure;
 mod identity;
@@ -31,7 +32,8 @@ const EXIT_CODES: &str = "Exit codes:
   6  watch, show: what is served about you is not what you published
   7  verify-key: the key is not the one the holder named, or none was named
   8  probe: through some relay a stage failed
-  9  there are no tokens to pay with, or not yet; nothing was sent";
+  9  there are no tokens to pay with, or not yet; nothing was sent
+  130  contacts: stopped by Ctrl-C; the same command goes on";
 
 /// Find where a person can be reached, and say where you can be, without any server learning who
 /// asked.
@@ -40,7 +42,7 @@ const EXIT_CODES: &str = "Exit codes:
 pub(crate) struct Command {
     #[command(subcommand)]
     action: Action,
-    /// Print JSON instead of text: one object; with watch, one per line
+    /// Print JSON instead of text: one object; with watch and contacts, one per line
     #[arg(long, global = true)]
     json: bool,
 }
@@ -50,6 +52,9 @@ enum Action {
     /// Look up a phone number, an e-mail address or a handle
     #[command(after_help = EXIT_CODES)]
     Lookup(lookup::Lookup),
+    /// Ask about everybody in an address book
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Contacts(contacts::Contacts),
     /// Make, show, back up and restore an identity: one key for one identifier
     #[command(subcommand, after_help = EXIT_CODES)]
     Identity(identity::Identity),
@@ -107,6 +112,7 @@ pub(crate) async fn run(command: &Command) -> Result<ExitCode, Failure> {
     let json = command.json;
     match &command.action {
         Action::Lookup(lookup) => lookup.run(json).await,
+        Action::Contacts(contacts) => contacts.run(json).await,
         Action::Identity(identity) => identity.run(json),
         Action::Credential(credential) => credential.run(json).await,
         Action::Publish(publish) => publish.run(json).await,

@@ -39,6 +39,11 @@ impl Directory {
         Ok(self.builder()?.storage(storage).build()?)
     }
 
+    /// The folder that remembers.
+    pub(crate) fn folder(&self) -> Result<PathBuf, Failure> {
+        state(self.state.as_deref())
+    }
+
     /// A client for one's own identifier: nothing of that is remembered.
     pub(crate) fn own_client(&self) -> Result<Client, Failure> {
         let storage = PolicyStorage(FolderStorage::new(state(self.state.as_deref())?));
@@ -124,15 +129,20 @@ pub(crate) fn authority(url: &str, ca: Option<&Path>) -> Result<AuthorityClient,
 
 /// A file's content; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_up_to(path, MAX_FILE)
+}
+
+/// As [`read`], of a file of at most so many bytes.
+pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let done = if path == Path::new("-") {
-        std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes)
+        std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
     };
     match done {
         Err(source) => Err(file(path, source)),
-        Ok(_) if bytes.len() as u64 > MAX_FILE => Err(Failure::TooLong { path: path.to_owned() }),
+        Ok(_) if bytes.len() as u64 > most => Err(Failure::TooLong { path: path.to_owned() }),
         Ok(_) => Ok(bytes),
     }
 }

@@ -1,5 +1,6 @@
 //! Why a command did not do what was asked, in one sentence and one exit code.
 
+use super::contacts::BookError;
 use super::output;
 use discreet_client::{
     AuthorityError, BuildError, CredentialError, Error, Fault, IdentityError, IdentityFileError, InputError,
@@ -26,6 +27,8 @@ pub(crate) const OTHER_KEY: u8 = 7;
 pub(crate) const PROBE_FAILED: u8 = 8;
 /// There are no tokens to pay with, or not yet.
 pub(crate) const NO_TOKENS: u8 = 9;
+/// Ctrl-C, as shells say it.
+const STOPPED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +83,18 @@ pub(crate) enum Failure {
     NoSuchService,
     #[error("nothing arrived that could be judged, not once")]
     NothingSeen,
+    #[error("address book {}: {error}", path.display())]
+    Book { path: PathBuf, error: BookError },
+    #[error("{} holds no progress of contacts sync; remove it to begin anew", path.display())]
+    Progress { path: PathBuf },
+    #[error("another contacts sync is running with this state folder; wait for it or stop it")]
+    Busy,
+    #[error("no relay can be reached; run the same command again, it goes on where it stopped")]
+    NobodyThere,
+    #[error("the system gives no randomness, so there are no random times to ask at")]
+    NoRandomness,
+    #[error("stopped; run the same command again, it goes on where it stopped")]
+    Stopped,
 }
 
 impl Failure {
@@ -97,7 +112,10 @@ impl Failure {
             | Self::File { .. }
             | Self::Exposed { .. }
             | Self::Unwritten { .. } => LOCAL,
-            Self::NotConfirmed | Self::NothingSeen => UNAVAILABLE,
+            Self::NotConfirmed | Self::NothingSeen | Self::NobodyThere => UNAVAILABLE,
+            Self::Progress { .. } | Self::Busy | Self::NoRandomness => LOCAL,
+            Self::Book { .. } => USAGE,
+            Self::Stopped => STOPPED,
             Self::Key(KeyMismatch::Other | KeyMismatch::NotNamed) => OTHER_KEY,
             Self::Key(KeyMismatch::Unreadable(_)) | Self::KeyFormat(_) => USAGE,
             Self::Input(_) | Self::Tag(_) | Self::ReachUri { .. } | Self::ReachKey { .. } => USAGE,

@@ -41,6 +41,18 @@ pub(crate) fn text(answer: &Answer) {
     }
 }
 
+/// An answer in a line, where there is somewhere to reach somebody.
+pub(crate) fn line(answer: &Answer) {
+    let services = answer.mappings.iter().flat_map(|mapping| &mapping.services);
+    let services: Vec<_> = services.map(|service| service.uri.as_str()).collect();
+    if !services.is_empty() {
+        println!("{}: {}", answer.csi.value(), services.join(", "));
+    }
+    for notice in &answer.notices {
+        eprintln!("discreet: warning: {}: {}", answer.csi.value(), sentence(notice));
+    }
+}
+
 /// An answer for scripts.
 pub(crate) fn json(answer: &Answer) -> Value {
     json!({

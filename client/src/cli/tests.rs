@@ -20,6 +20,9 @@ fn every_command_of_the_manual_parses() {
         "discreet lookup +14155550123 --profile P --json",
         "discreet --json lookup +14155550123 --profile P --tag work --state S",
         "discreet lookup +14155550123 --profile P --fresh",
+        "discreet contacts sync BOOK --profile P --state S --region DE --within 3d --json",
+        "discreet contacts sync BOOK --profile P --now",
+        "discreet contacts sync BOOK --profile P --watch --budget 100 --covers 20",
         "discreet identity new F --identifier +14155550123",
         "discreet identity new F --identifier 4155550123 --region US",
         "discreet identity show F --json",
@@ -67,6 +70,8 @@ fn rejects_impossible_times() {
         "discreet watch --identity F --profile P --interval NaN",
         "discreet watch --identity F --profile P --interval 9999999",
         "discreet watch --identity F --profile P --count 0",
+        "discreet contacts sync BOOK --profile P --within 0s",
+        "discreet contacts sync BOOK --profile P --within 3",
     ] {
         assert_eq!(parse(line).err(), Some(ErrorKind::ValueValidation), "{line}");
     }
