@@ -53,7 +53,7 @@ function readStatement(bytes, type, known) {
 }
 
 export function readPolicy(bytes, domain, directoryKey, now) {
-  const statement = readStatement(bytes, 'policy+cbor', [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  const statement = readStatement(bytes, 'policy+cbor', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
   statement.verify(directoryKey)
   const [name, , notBefore, notAfter, , keys, authorities, sizes] = [1, 2, 3, 4, 5, 6, 7, 8].map((key) =>
     statement.claims.get(key),
