@@ -40,7 +40,7 @@ const BUSY_SECS: u64 = 2;
 
 /// What a role does with a request. The peer's address is not part of it, on purpose.
 pub trait Handler: Send + Sync + 'static {
-    /// Whether it is told the subject of a client's certificate ([`Visitor`](crate::Visitor)). Only a role whose
+    /// Whether it is told the subject of a client's certificate ([`Visitor`]). Only a role whose
     /// clients have accounts with it anyway says so.
     const NAMES_VISITORS: bool = false;
 

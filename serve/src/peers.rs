@@ -49,12 +49,13 @@ impl fmt::Debug for Peer {
 pub struct Visitor(Arc<[u8]>);
 
 impl Visitor {
-    /// A visitor whose certificate has this subject, in DER.
+    /// A visitor whose certificate has this subject.
     pub fn new(subject: &[u8]) -> Self {
         Self(subject.into())
     }
 
-    /// The certificate's subject: a `Name` in DER (RFC 5280 §4.1.2.6). It stays when a certificate is renewed.
+    /// The certificate's subject: the content of a `Name` in DER (RFC 5280 §4.1.2.6). It stays when a certificate
+    /// is renewed.
     pub fn subject(&self) -> &[u8] {
         &self.0
     }

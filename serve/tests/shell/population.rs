@@ -1,7 +1,11 @@
 //! Listeners for all whose certificate a CA issued: they get in, and the handler learns nobody's name.
 
-use discreet_serve::{Listen, StartError, UpstreamError, listen::ListenError, upstream::Identity};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
+use bytes::Bytes;
+use discreet_serve::{
+    Handler, Listen, StartError, UpstreamError, Visitor, listen::ListenError, upstream::Identity,
+};
+use http::{Request, Response};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, date_time_ymd};
 
 use crate::support::{Config, Echo, Pki, get, loopback};
 
@@ -26,6 +30,37 @@ async fn whoever_the_ca_knows_gets_in_and_stays_nameless() {
         let answer = pki.upstream_as(user, shell.addr()).send(get("/"), 100).await.unwrap();
         assert_eq!(answer.body(), "HTTP/2.0", "a known peer would be named");
     }
+}
+
+/// Answers with the subject of the client's certificate.
+struct Accounting;
+
+impl Handler for Accounting {
+    const NAMES_VISITORS: bool = true;
+
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let subject = request.extensions().get::<Visitor>().map(|visitor| visitor.subject().to_vec());
+        Response::new(subject.unwrap_or_default().into())
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_asks_is_told_the_subject_of_a_certificate_and_nothing_if_it_has_none() {
+    let pki = Pki::new();
+    let config = Config { listen: pki.listen_to_users(), ..Config::default() };
+    let shell = config.start(Accounting).await.unwrap();
+    let (mut named, mut nameless) = (params(), params());
+    named.distinguished_name = DistinguishedName::new();
+    named.distinguished_name.push(DnType::CommonName, "ann");
+    nameless.distinguished_name = DistinguishedName::new();
+    for (user, subject) in [(pki.user("alice", named), true), (pki.user("bob", nameless), false)] {
+        let answer = pki.upstream_as(&user, shell.addr()).send(get("/"), 100).await.unwrap();
+        // A `Name` in DER (RFC 5280 §4.1.2.4): a set of id-at-commonName, 2.5.4.3, and a UTF8String.
+        let expected: &[u8] = if subject { b"\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x03ann" } else { b"" };
+        assert!(answer.body().ends_with(expected) && answer.body().is_empty() != subject, "{answer:?}");
+    }
+    let debug = format!("{:?}", Visitor::new(b"ann"));
+    assert_eq!(debug, "Visitor(…)");
 }
 
 /// What a listener for the users of one CA does with somebody.

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use discreet_serve::{
     Address, Admin, Handler, Inherited, Limits, Listen, Log, LogConfig, Peer, Reload, Shell, ShellConfig,
-    StartError, Task, UpstreamConfig,
+    StartError, Task, UpstreamConfig, Visitor,
     log::LogBuffer,
     upstream::{Identity, Upstream},
 };
@@ -51,11 +51,15 @@ impl Default for Config {
 }
 
 impl Config {
-    pub(crate) async fn start(&self, handler: Echo) -> Result<Shell, StartError> {
+    pub(crate) async fn start(&self, handler: impl Handler) -> Result<Shell, StartError> {
         self.start_with(handler, Vec::new()).await
     }
 
-    pub(crate) async fn start_with(&self, handler: Echo, background: Vec<Task>) -> Result<Shell, StartError> {
+    pub(crate) async fn start_with(
+        &self,
+        handler: impl Handler,
+        background: Vec<Task>,
+    ) -> Result<Shell, StartError> {
         let (log, inherited) = (self.log.log(&LogConfig::default()), Inherited::default());
         Shell::start(ShellConfig { background, ..self.shell(&log, &inherited) }, handler).await
     }
@@ -129,6 +133,7 @@ impl Handler for Echo {
         }
         let peer = request.extensions().get::<Peer>();
         let peer = peer.map(|peer| format!(" by {}", peer.name())).unwrap_or_default();
+        assert!(request.extensions().get::<Visitor>().is_none(), "it has not asked for it");
         Response::new(Bytes::from(format!("{:?}{peer}", request.version())))
     }
 }
