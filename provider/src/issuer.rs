@@ -38,8 +38,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
-/// Token requests that wait or are worked on at once. Over it: 503 with `Retry-After`. At some 500 signatures per
-/// second and core, the last of them waits for less than a second.
+/// Token requests that wait or are worked on at once. Over it: 503 with `Retry-After`. A signature takes a few
+/// milliseconds, so the last of them waits for a second or so.
 pub const MAX_WAITING: usize = 512;
 /// Requests whose quota is looked up and written down at once, which is as many as share one commit.
 const CHARGES_AT_ONCE: usize = 64;
@@ -202,7 +202,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<TokenRequest, IssueError> {
         let account = self.accounts.account(headers, visitor)?;
-        if !headers.get(CONTENT_TYPE).is_some_and(|given| given.as_bytes() == TOKEN_REQUEST_TYPE.as_bytes()) {
+        if headers.get(CONTENT_TYPE).is_none_or(|given| given != TOKEN_REQUEST_TYPE) {
             return Err(IssueError::MediaType);
         }
         let wanted = TokenRequest::decode(body).map_err(|_| IssueError::Malformed)?;

@@ -255,10 +255,12 @@ impl Keys {
     pub fn summary(&self, now: Timestamp) -> Vec<String> {
         let signing = self.signing(now).map(|key| *key.id());
         let line = |epoch: &Epoch| {
-            let state = match () {
-                () if signing == Some(*epoch.key.public().id()) => "signs",
-                () if epoch.from > now => "announced",
-                () => "redeemable",
+            let state = if signing == Some(*epoch.key.public().id()) {
+                "signs"
+            } else if epoch.from > now {
+                "announced"
+            } else {
+                "redeemable"
             };
             let file = epoch.path.file_name().unwrap_or_default().to_string_lossy();
             format!("{file}: {state}, truncated id {:02x}", epoch.key.public().truncated_id())
