@@ -5,6 +5,7 @@ pub(crate) mod guide;
 
 mod authority;
 mod gateway;
+mod issuer;
 mod machine;
 mod tls;
 
@@ -39,6 +40,10 @@ tested! {
     "authority-key": authority::stolen_key as recovers_from_a_stolen_authority_key;
     "authority-lost": authority::lost_database as recovers_from_a_lost_authority_database;
     "operator-token": authority::stolen_token as recovers_from_a_stolen_operator_token;
+    "issuer-key": issuer::stolen_key as recovers_from_a_stolen_issuer_key;
+    "issuer-key-lost": issuer::lost_key as recovers_from_a_lost_issuer_key;
+    "issuer-lost": issuer::lost_database as recovers_from_a_lost_issuer_database;
+    "issuer-accounts": issuer::stolen_token as recovers_from_a_stolen_token_of_an_issuers_user;
     "service-key": authority::stolen_service_key as recovers_from_a_stolen_service_key;
     "person": authority::stolen_phone as recovers_from_a_persons_stolen_key;
 }
