@@ -292,6 +292,16 @@ mod tests {
         assert!(error.contains("relay.toml line 1: unknown field `log_addresses`"), "{error}");
     }
 
+    #[test]
+    fn the_samples_example_of_a_mix_is_one() {
+        let text = std::fs::read_to_string(SAMPLE).unwrap();
+        let (_, example) = text.split_once("# [mix.dp]\n").unwrap();
+        let example: Vec<_> = example.lines().map(|line| line.trim_start_matches("# ")).collect();
+        let settings: Settings = toml::from_str(&example.join("\n")).unwrap();
+        assert_eq!(settings.strategy(), Strategy::Pool { size: 16 });
+        assert_eq!(settings.max_delay(), Duration::from_secs(2));
+    }
+
     /// A relay with one gateway and what a file says of its mix, beside limits.
     fn mixing(text: &str) -> Result<(), String> {
         let gateway =

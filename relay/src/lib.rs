@@ -4,6 +4,9 @@
 //! its own copy of each gateway's keys and policy, the same bytes to everyone. What goes to either
 //! side is built from an allow-list of two header fields; the rest of a message is dropped. It
 //! links neither HPKE nor Binary HTTP: it could not open a request if it wished.
+//!
+//! Where it is configured to, it holds messages back in both directions so that they leave in another order
+//! ([`mix`]).
 
 mod access;
 pub mod config;

@@ -51,6 +51,7 @@ pub struct NetBuilder {
     folder: Option<PathBuf>,
     clock: Option<Clock>,
     relay_address: Option<fn(usize) -> IpAddr>,
+    relay_config: fn(&mut discreet_relay::Config),
     gateway_address: IpAddr,
     signer: Option<Vec<String>>,
     front: Option<Front>,
@@ -81,6 +82,7 @@ impl Net {
             folder: None,
             clock: None,
             relay_address: None,
+            relay_config: |_| (),
             gateway_address: LOOPBACK,
             signer: None,
             front: None,
@@ -228,6 +230,12 @@ impl NetBuilder {
         self
     }
 
+    /// Changes the configuration of every relay, whose gateway is `dp`.
+    pub fn relay_config(mut self, adjust: fn(&mut discreet_relay::Config)) -> Self {
+        self.relay_config = adjust;
+        self
+    }
+
     /// A command that signs the policy with the world's directory key.
     pub fn signer(mut self, command: Vec<String>) -> Self {
         self.signer = Some(command);
@@ -283,6 +291,7 @@ impl NetBuilder {
             upstream.ca = Some(certificates.ca());
             config.gateways.insert(NAME.parse()?, upstream);
             config.admin = admin();
+            (self.relay_config)(&mut config);
             let relay = Relay::bind_in(config.clone(), environment()).await?;
             config.listen = again(config.listen, relay.addr());
             restart.relays.push(config);

@@ -8,6 +8,7 @@
 )]
 
 mod consistency;
+mod mixing;
 mod pauses;
 mod relay;
 mod silence;

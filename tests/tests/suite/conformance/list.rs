@@ -155,7 +155,7 @@ pub(super) const LINES: &[Line] = &[
     ),
     line(66, Incremental, "`Incremental`: parameters, dribbling"),
     line(67, Privacy, "one size on each hop, errors too"),
-    not_ours(68, Privacy, "relay delay", "no delay; issue 7"),
+    noted(68, Privacy, "relay delay", "off by default; who turns it on tells the providers of its clients"),
     line(69, Privacy, "what a relay adds"),
     line(70, Privacy, "logs and metrics name nobody"),
     line(71, Privacy, "feedback applies to all clients"),
