@@ -58,6 +58,13 @@ fn a_wrong_configuration_is_2_and_one_sentence() {
             &format!("{}[limits]\nmax_requests = 0\n", config("127.0.0.1:0")),
             "limits.max_requests must be at least 1",
         ),
+        (
+            &format!(
+                "{}[mix.dp]\nstrategy = \"pool\"\nsize = 16\nmax_delay_ms = 10000\n",
+                config("127.0.0.1:0")
+            ),
+            "mix.dp: a request and its answer may take 30000 ms",
+        ),
     ];
     for (text, expected) in cases {
         for arguments in [&["--check-config"][..], &[]] {
