@@ -170,6 +170,7 @@ impl Run<'_> {
             _ = &mut self.stop => return Err(Failure::Stopped),
             () = std::future::ready(()) => {}
         }
+        self.screen.begin(self.pacing.unasked(), self.pacing.first_until(), started);
         loop {
             match self.pacing.poll(now(), &mut self.rng) {
                 Action::Lookup(contact) | Action::Cover(contact) => self.ask(contact).await?,

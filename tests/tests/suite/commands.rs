@@ -5,6 +5,7 @@ pub(crate) mod system;
 
 mod admission;
 mod bad_input;
+mod contacts;
 mod keys;
 mod lookups;
 mod operation;

@@ -47,6 +47,19 @@ impl Screen {
         }
     }
 
+    /// That it begins: from here on Ctrl-C ends it well.
+    pub(super) fn begin(&self, unasked: usize, until: Moment, now: Moment) {
+        if self.json {
+            return;
+        }
+        let before = self.total - unasked.min(self.total);
+        let left = HumanDuration(left(until, now));
+        eprintln!(
+            "discreet: {unasked} contacts to ask within {left}, {before} asked before. Ctrl-C stops; the same \
+             command goes on"
+        );
+    }
+
     /// What one lookup brought.
     pub(super) fn answer(&self, csi: &Csi, answer: &Result<Answer, Error>, is_another: bool) {
         self.bar.inc(u64::from(is_another));
@@ -63,8 +76,8 @@ impl Screen {
     /// How far it is, and how long the rest takes.
     pub(super) fn waiting(&self, unasked: usize, until: Moment, now: Moment) {
         self.bar.set_position(self.total.saturating_sub(unasked) as u64);
-        let left = Duration::from_secs(until.0.saturating_sub(now.0) / 1000);
-        let message = if unasked == 0 { String::new() } else { format!(", done in {}", HumanDuration(left)) };
+        let left = HumanDuration(left(until, now));
+        let message = if unasked == 0 { String::new() } else { format!(", done in {left}") };
         self.bar.set_message(message);
     }
 
@@ -86,4 +99,8 @@ impl Screen {
             );
         }
     }
+}
+
+fn left(until: Moment, now: Moment) -> Duration {
+    Duration::from_secs(until.0.saturating_sub(now.0).div_ceil(1000))
 }

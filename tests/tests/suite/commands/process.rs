@@ -149,6 +149,11 @@ impl Talking {
         }
     }
 
+    /// As Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        signal(self.child.id(), "INT");
+    }
+
     /// Ends it in the middle of what it does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
