@@ -48,6 +48,7 @@ pub struct Net {
 pub struct NetBuilder {
     relays: usize,
     lines: Vec<String>,
+    more_rules: String,
     folder: Option<PathBuf>,
     clock: Option<Clock>,
     relay_address: Option<fn(usize) -> IpAddr>,
@@ -79,6 +80,7 @@ impl Net {
         NetBuilder {
             relays: 2,
             lines: Vec::new(),
+            more_rules: String::new(),
             folder: None,
             clock: None,
             relay_address: None,
@@ -211,6 +213,12 @@ impl NetBuilder {
         self
     }
 
+    /// What the rules say besides: prices and issuers, as TOML.
+    pub fn more_rules(mut self, toml: &str) -> Self {
+        self.more_rules = toml.to_owned();
+        self
+    }
+
     /// A folder that stays, instead of a temporary one.
     pub fn folder(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());
@@ -265,7 +273,7 @@ impl NetBuilder {
         let level = LogConfig { level: LogLevel::Debug, ..LogConfig::default() };
         let environment = || Environment::new(log.log(&level), clock.clone());
 
-        write_provider(&folder, &world)?;
+        write_provider(&folder, &world, &self.more_rules)?;
         import_lines(&folder, &self.lines, Timestamp::from_unix(clock.now()))?;
         let certificates = Certificates::new(&folder)?;
         let (certificate, key) =
@@ -326,8 +334,8 @@ fn admin() -> Admin {
 }
 
 /// Rules, resolver configuration and secrets.
-fn write_provider(folder: &Path, world: &World) -> Result<()> {
-    fs::write(folder.join("rules.toml"), world.rules())?;
+fn write_provider(folder: &Path, world: &World, more_rules: &str) -> Result<()> {
+    fs::write(folder.join("rules.toml"), format!("{}\n{more_rules}", world.rules()))?;
     let resolver = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
     fs::write(folder.join("resolver.toml"), resolver)?;
     if !folder.join("pepper.key").exists() {

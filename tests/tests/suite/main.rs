@@ -32,4 +32,5 @@ mod rfc9458;
 mod rfc9540;
 mod service;
 mod statements;
+mod tokens;
 mod wire;

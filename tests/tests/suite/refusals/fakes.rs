@@ -203,13 +203,16 @@ impl Relays {
 
 /// A profile of these relays, each of an operator of its own.
 pub(crate) fn profile(urls: &[String]) -> Profile {
+    Profile::from_toml(&profile_text(urls)).unwrap()
+}
+
+pub(crate) fn profile_text(urls: &[String]) -> String {
     let key = World::new(1, NOW).directory_key.verifying_key().to_bytes();
     let relay = |(url, operator): (&String, &str)| {
         format!("[[relays]]\nurl = \"{url}\"\noperator = \"{operator} Ltd\"\n")
     };
     let relays: String = urls.iter().zip(["One", "Two", "Three", "Four"]).map(relay).collect();
-    let text = format!("domain = \"dp.example\"\ndirectory_key = \"{}\"\n{relays}", hex::encode(key));
-    Profile::from_toml(&text).unwrap()
+    format!("domain = \"dp.example\"\ndirectory_key = \"{}\"\n{relays}", hex::encode(key))
 }
 
 pub(crate) fn client(profile: Profile, clock: &Clock) -> Client {
