@@ -3,7 +3,7 @@
 use super::*;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use discreet_client::{CredentialError, Error, IdentityError, KeyMismatch, PublishError};
+use discreet_client::{CredentialError, Error, IdentityError, KeyMismatch, PublishError, TokensError};
 
 fn parse(line: &str) -> Result<Command, ErrorKind> {
     Command::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())
@@ -45,12 +45,28 @@ fn every_command_of_the_manual_parses() {
         "discreet watch --identity F --profile P --interval 0.5 --count 3",
         "discreet probe --profile P",
         "discreet probe --profile P --state S --json --prometheus FILE",
+        "discreet lookup +14155550123 --profile P --fresh-tokens",
+        "discreet tokens --profile P",
+        "discreet tokens --profile P --state S --json",
+        "discreet tokens get --profile P",
+        "discreet tokens get --profile P --state S --count 2048 --json",
         "discreet verify-key KEY --answer - --service mimi://b.example/u/alice",
         "discreet verify-key KEY --thumbprint 00",
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }
     assert!(parse("discreet lookup x --profile P --json").unwrap().json());
+}
+
+#[test]
+fn rejects_tokens_without_a_profile_and_more_than_the_wallet_takes() {
+    for line in ["discreet tokens", "discreet tokens get"] {
+        assert_eq!(parse(line).err(), Some(ErrorKind::MissingRequiredArgument), "{line}");
+    }
+    for count in ["0", "2049", "x"] {
+        let line = format!("discreet tokens get --profile P --count {count}");
+        assert_eq!(parse(&line).err(), Some(ErrorKind::ValueValidation), "{line}");
+    }
 }
 
 #[test]
@@ -127,6 +143,11 @@ fn exit_codes_are_what_the_help_says() {
         (CredentialError::OtherKey.into(), 4),
         (IdentityError::Credential(CredentialError::Revoked).into(), 4),
         (discreet_client::AuthorityError::Url.into(), 2),
+        (Error::from(TokensError::NoneUsable { price: 1, next: None }).into(), 9),
+        (Error::from(TokensError::NoIssuer).into(), 5),
+        (Error::from(TokensError::Account { status: 401 }).into(), 5),
+        (Error::from(TokensError::Wait { again: None }).into(), 3),
+        (Error::from(TokensError::KeysDiffer).into(), 4),
         (Failure::NotConfirmed, 3),
         (KeyMismatch::Other.into(), 7),
         (KeyMismatch::NotNamed.into(), 7),

@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::identity::Draft;
 use crate::lookup::Query;
 use crate::storage::MemoryStorage;
-use crate::testing::{NOW, attested, core, csi, keys, policy, profile, reach};
+use crate::testing::{NOW, attested, core, core_of, csi, epoch, keys, paid_policy, policy, profile, reach};
 use discreet_envelope::keys::Kem;
 use proptest::prelude::*;
 
@@ -38,6 +38,26 @@ fn what_an_identity_signs_fits() {
     let reaches = (0..16).map(|number| reach(&format!("mimi://b.example/u/alice{number}"))).collect();
     let mapping = attested().mapping(&Draft::new(reaches), &policy, NOW).unwrap();
     assert!(core(Kem::XWing).prepare_publish(&Change::Publish(mapping), None, NOW).is_ok());
+}
+
+/// How many services of 25 bytes an identity can list with X-Wing, for each price of publishing: what a
+/// provider has to know who sets one.
+#[test]
+fn dearer_publications_list_fewer_services() {
+    let mut identity = attested();
+    let mut most = Vec::new();
+    for price in 0..=4 {
+        let policy = paid_policy(Kem::XWing, (0, price, 0), vec![epoch(0, -1, 13)]);
+        let core = core_of(&policy, MemoryStorage::default());
+        let mut fits = |count: &usize| {
+            let reaches = (0..*count).map(|number| reach(&format!("mimi://b.example/u/ann{number:02}")));
+            let mapping = identity.mapping(&Draft::new(reaches.collect()), &policy, NOW).unwrap();
+            let prepared = core.prepare_publish(&Change::Publish(mapping), None, NOW).map(drop);
+            !matches!(prepared, Err(Error::Publish(PublishError::TooLarge { .. })))
+        };
+        most.push((0..=16).filter(|count| fits(count)).max());
+    }
+    assert_eq!(most, [16, 16, 16, 16, 10].map(Some));
 }
 
 #[test]
