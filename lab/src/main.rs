@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use lab::unlinkability::command as unlinkability;
 use std::path::PathBuf;
 
 mod demo;
@@ -33,6 +34,8 @@ enum Command {
     Stress(stress::Command),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
     Up(up::Options),
+    /// Simulate a population, and let adversaries guess who asked about whom
+    Unlinkability(unlinkability::Options),
 }
 
 #[tokio::main]
@@ -44,6 +47,7 @@ async fn main() -> Result<()> {
         Command::Rates(options) => rates::run(&options),
         Command::Stress(command) => stress::run(&command).await,
         Command::Up(options) => up::run(&options).await,
+        Command::Unlinkability(options) => unlinkability::run(options).await,
     }
 }
 

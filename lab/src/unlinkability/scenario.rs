@@ -1,0 +1,481 @@
+//! The scenario file: a population, what it does, what stands between, and who watches. This struct is its
+//! manual; `lab/scenarios/` has examples. Nothing is simulated here.
+
+use discreet_client::pacing;
+use discreet_relay::mix;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+
+use super::adversary::Name;
+
+/// Milliseconds in an hour.
+pub const HOUR: u64 = 3_600_000;
+/// Milliseconds in a day.
+pub const DAY: u64 = 24 * HOUR;
+
+/// One experiment. Everything but the first three fields has a default.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Where all chance comes from: the same seed gives the same figures, bit for bit.
+    pub seed: u64,
+    /// How many people there are; each is asked about, too. 2 to 1,000,000. A trace brings its own.
+    pub clients: u32,
+    /// Virtual hours, above 0, at most 720.
+    pub hours: f64,
+    /// Who knows whom.
+    #[serde(default)]
+    pub population: Population,
+    /// What clients do.
+    #[serde(default)]
+    pub behaviour: Behaviour,
+    /// Relays, gateways, and how long links take.
+    #[serde(default)]
+    pub network: Network,
+    /// The relays' mix, the same in both directions. Default: off.
+    #[serde(default)]
+    pub mix: Mix,
+    /// How clients get tokens.
+    #[serde(default)]
+    pub tokens: Tokens,
+    /// How mappings change.
+    #[serde(default)]
+    pub changes: Changes,
+    /// Who watches, and how much is asked of them.
+    #[serde(default)]
+    pub adversaries: Adversaries,
+    /// Messages that people really sent, in place of drawn ones. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+}
+
+/// Who knows whom.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Population {
+    /// Mean number of contacts in an address book, 1 to 2,000; books vary geometrically.
+    pub contacts: f64,
+    /// Exponent of the Zipf law by which people are in others' books: 0 is everybody alike. 0 to 3.
+    pub popularity: f64,
+    /// Providers that issue tokens, users evenly spread. 1 to 1,000.
+    pub issuers: u16,
+}
+
+/// What clients do. Pacing is the product's own.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Behaviour {
+    /// Messages a person writes in a day, 0 to 10,000. One costs a lookup only if the contact's answer is stale.
+    pub messages_per_day: f64,
+    /// Exponent of the Zipf law by which a person writes to the contacts in the book. 0 to 3.
+    pub favourites: f64,
+    /// How strongly messages follow the day: 0 not at all, 1 none at four in the night.
+    pub diurnal: f64,
+    /// Hours an answer may be used, above 0, at most 8,760.
+    pub refresh_after_hours: f64,
+    /// Tokens an issuer adds in a day; bounds refreshes and covers. 1 to 100,000.
+    pub tokens_per_day: u32,
+    /// Thousandths of the tokens for refreshes; 0 is asking on demand only. 0 to 1,000.
+    pub refresh_permille: u32,
+    /// Thousandths of the tokens for cover lookups. 0 to 1,000.
+    pub cover_permille: u32,
+    /// Share of the clients that start with an address book nobody has asked about. 0 to 1.
+    pub new_books: f64,
+    /// Hours over which a new book is asked about; 0 is one sweep. 0 to 720.
+    pub first_within_hours: f64,
+}
+
+/// Relays, gateways, and links.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Relays; each request takes one, drawn anew, as the product's client does. 1 to 100.
+    pub relays: u16,
+    /// Gateways; each identifier has one. 1 to 100.
+    pub gateways: u16,
+    /// From client to relay.
+    pub client_relay: Delay,
+    /// From relay to gateway.
+    pub relay_gateway: Delay,
+    /// What a gateway takes to answer.
+    pub answering: Delay,
+}
+
+/// A log-normal delay.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delay {
+    /// The median in milliseconds, 0 to 60,000.
+    pub median_ms: f64,
+    /// Standard deviation of the logarithm, 0 to 3; 0 is a constant.
+    pub spread: f64,
+}
+
+/// The relays' mix.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "strategy", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Mix {
+    /// Everything is passed on at once.
+    #[default]
+    Off,
+    /// So many are kept back; one more drives out one of all.
+    Pool {
+        /// How many.
+        size: usize,
+        /// Longest delay in each direction.
+        max_delay_ms: u64,
+    },
+    /// All leave when so many have come.
+    Batch {
+        /// How many.
+        size: usize,
+        /// Longest delay in each direction.
+        max_delay_ms: u64,
+    },
+    /// Each waits for itself.
+    Exponential {
+        /// Mean delay.
+        mean_ms: u64,
+        /// Longest delay in each direction.
+        max_delay_ms: u64,
+    },
+}
+
+/// How clients get tokens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tokens {
+    /// Tokens fetched at once, 1 to 10,000.
+    pub batch: u32,
+    /// A batch is fetched when fewer are left, 0 (only when one is needed) to 10,000.
+    pub low_water: u32,
+    /// A batch is fetched up to so many seconds after that, evenly drawn. 0 to 86,400.
+    pub fetch_spread_secs: u64,
+    /// Tokens younger than this are left alone while there are older ones. 0 to 604,800.
+    pub min_age_secs: u64,
+}
+
+/// How mappings change.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Changes {
+    /// Mappings each person publishes in a day, 0 to 1,000.
+    pub publishes_per_day: f64,
+    /// Seconds a publish is delayed at most, evenly drawn. 0 to 86,400.
+    pub delay_secs: u64,
+}
+
+/// Who watches.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adversaries {
+    /// Which play. Default: all.
+    pub run: Vec<Name>,
+    /// Games each of them plays at most, 10 to 100,000.
+    pub challenges: usize,
+    /// Candidates in a game where the referee chooses them, 2 to 4,096.
+    pub candidates: usize,
+    /// Resamples behind each interval, 20 to 10,000.
+    pub resamples: usize,
+    /// Hours of the runs made for those who interfere or learn: an excerpt of the same load. Above 0, at most 24.
+    pub excerpt_hours: f64,
+    /// Requests per second that the flooder sends through each relay, above 0, at most 10,000.
+    pub flood_per_second: f64,
+    /// Share of clients that get a key of their own from the gateway that tags. 0 to 1.
+    pub tagged: f64,
+    /// Share of requests that the dishonest relay doubles, and of those it drops, delays and swaps. 0 to 0.25.
+    pub meddling: f64,
+}
+
+/// Messages that people really sent.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// A CSV file with the columns `time` (seconds from the start), `client` and `contact` (any names);
+    /// relative to the scenario's folder.
+    pub file: PathBuf,
+    /// What its lines are.
+    #[serde(default)]
+    pub lines: Lines,
+}
+
+/// What the lines of a trace are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lines {
+    /// Messages: caches, pacing and covers of the product decide what is looked up.
+    #[default]
+    Messages,
+    /// Lookups, sent as they stand.
+    Lookups,
+}
+
+/// Why a scenario cannot be run.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// No such file, or no right to it.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Not TOML, a field that is none, or a value of the wrong kind.
+    #[error("{path}, line {line}: {message}")]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, from 1.
+        line: usize,
+        /// What is wrong, in one line.
+        message: String,
+    },
+    /// A number out of its range.
+    #[error("{field} must be {least} to {most}, not {value}")]
+    Range {
+        /// The field, with its table.
+        field: &'static str,
+        /// The least it may be.
+        least: f64,
+        /// The most it may be.
+        most: f64,
+        /// What it is.
+        value: f64,
+    },
+    /// Shares that add up to too much.
+    #[error(
+        "behaviour.refresh_permille and behaviour.cover_permille must not add up to more than 1000, and are {0}"
+    )]
+    Shares(u32),
+    /// The relay would refuse this mix.
+    #[error("mix: {0}")]
+    Mix(#[from] mix::SettingsError),
+    /// More than a run can hold.
+    #[error(
+        "clients, hours and behaviour together may cause {0} lookups, and a run holds {MAX_LOOKUPS}; lower one of them"
+    )]
+    TooMuch(u64),
+}
+
+/// Lookups one run holds in memory, at about 300 bytes each.
+pub const MAX_LOOKUPS: u64 = 12_000_000;
+
+impl Scenario {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that names the file or the field.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
+        let mut scenario: Self = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            ScenarioError::Written {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                message: error.message().lines().collect::<Vec<_>>().join(" "),
+            }
+        })?;
+        if let (Some(trace), Some(folder)) = (&mut scenario.trace, path.parent()) {
+            trace.file = folder.join(&trace.file);
+        }
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// Whether all numbers are in their ranges.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is not.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        for (field, value, range) in self.ranges() {
+            if !range.contains(&value) {
+                return Err(ScenarioError::Range { field, least: *range.start(), most: *range.end(), value });
+            }
+        }
+        let shares = self.behaviour.refresh_permille + self.behaviour.cover_permille;
+        if shares > 1000 {
+            return Err(ScenarioError::Shares(shares));
+        }
+        self.mix.settings()?;
+        let steady = f64::from(self.behaviour.tokens_per_day) * f64::from(shares) / 1000.0;
+        let daily = steady + self.behaviour.messages_per_day + self.changes.publishes_per_day;
+        let first = self.population.contacts * self.behaviour.new_books;
+        let lookups = (f64::from(self.clients) * (daily * self.hours / 24.0 + first)) as u64;
+        if lookups > MAX_LOOKUPS {
+            return Err(ScenarioError::TooMuch(lookups));
+        }
+        Ok(())
+    }
+
+    /// The run's length.
+    pub fn end_ms(&self) -> u64 {
+        (self.hours * HOUR as f64) as u64
+    }
+
+    /// The same population and load for the shorter time of those who interfere or learn, from another seed.
+    #[must_use]
+    pub fn excerpt(&self, seed: u64) -> Self {
+        let hours = self.hours.min(self.adversaries.excerpt_hours);
+        Self { seed: self.seed.wrapping_add(seed), hours, ..self.clone() }
+    }
+
+    fn ranges(&self) -> Vec<(&'static str, f64, RangeInclusive<f64>)> {
+        let Self { population, behaviour, network, tokens, changes, adversaries, .. } = self;
+        let mut ranges = vec![
+            ("clients", self.clients.into(), 2.0..=1e6),
+            ("hours", self.hours, 1e-3..=720.0),
+            ("population.contacts", population.contacts, 1.0..=2e3),
+            ("population.popularity", population.popularity, 0.0..=3.0),
+            ("population.issuers", population.issuers.into(), 1.0..=1e3),
+            ("behaviour.messages_per_day", behaviour.messages_per_day, 0.0..=1e4),
+            ("behaviour.favourites", behaviour.favourites, 0.0..=3.0),
+            ("behaviour.diurnal", behaviour.diurnal, 0.0..=1.0),
+            ("behaviour.refresh_after_hours", behaviour.refresh_after_hours, 1e-3..=8760.0),
+            ("behaviour.tokens_per_day", behaviour.tokens_per_day.into(), 1.0..=1e5),
+            ("behaviour.refresh_permille", behaviour.refresh_permille.into(), 0.0..=1e3),
+            ("behaviour.cover_permille", behaviour.cover_permille.into(), 0.0..=1e3),
+            ("behaviour.new_books", behaviour.new_books, 0.0..=1.0),
+            ("behaviour.first_within_hours", behaviour.first_within_hours, 0.0..=720.0),
+            ("network.relays", network.relays.into(), 1.0..=100.0),
+            ("network.gateways", network.gateways.into(), 1.0..=100.0),
+            ("tokens.batch", tokens.batch.into(), 1.0..=1e4),
+            ("tokens.low_water", tokens.low_water.into(), 0.0..=1e4),
+            ("tokens.fetch_spread_secs", tokens.fetch_spread_secs as f64, 0.0..=86_400.0),
+            ("tokens.min_age_secs", tokens.min_age_secs as f64, 0.0..=604_800.0),
+            ("changes.publishes_per_day", changes.publishes_per_day, 0.0..=1e3),
+            ("changes.delay_secs", changes.delay_secs as f64, 0.0..=86_400.0),
+            ("adversaries.challenges", adversaries.challenges as f64, 10.0..=1e5),
+            ("adversaries.candidates", adversaries.candidates as f64, 2.0..=4096.0),
+            ("adversaries.resamples", adversaries.resamples as f64, 20.0..=1e4),
+            ("adversaries.excerpt_hours", adversaries.excerpt_hours, 1e-3..=24.0),
+            ("adversaries.flood_per_second", adversaries.flood_per_second, 1e-3..=1e4),
+            ("adversaries.tagged", adversaries.tagged, 0.0..=1.0),
+            ("adversaries.meddling", adversaries.meddling, 0.0..=0.25),
+        ];
+        let delays = [
+            ("network.client_relay.median_ms", "network.client_relay.spread", network.client_relay),
+            ("network.relay_gateway.median_ms", "network.relay_gateway.spread", network.relay_gateway),
+            ("network.answering.median_ms", "network.answering.spread", network.answering),
+        ];
+        for (median, spread, delay) in delays {
+            ranges.push((median, delay.median_ms, 0.0..=6e4));
+            ranges.push((spread, delay.spread, 0.0..=3.0));
+        }
+        ranges
+    }
+}
+
+impl Mix {
+    /// As the product's mix takes them; nothing where it is off.
+    ///
+    /// # Errors
+    ///
+    /// When the product would refuse them.
+    pub fn settings(&self) -> Result<Option<mix::Settings>, mix::SettingsError> {
+        let (strategy, max_delay_ms) = match *self {
+            Self::Off => return Ok(None),
+            Self::Pool { size, max_delay_ms } => (mix::Strategy::Pool { size }, max_delay_ms),
+            Self::Batch { size, max_delay_ms } => (mix::Strategy::Batch { size }, max_delay_ms),
+            Self::Exponential { mean_ms, max_delay_ms } => {
+                (mix::Strategy::Exponential { mean: Duration::from_millis(mean_ms) }, max_delay_ms)
+            }
+        };
+        mix::Settings::new(strategy, Duration::from_millis(max_delay_ms)).map(Some)
+    }
+
+    /// Longest delay in one direction.
+    pub fn max_delay_ms(&self) -> u64 {
+        match *self {
+            Self::Off => 0,
+            Self::Pool { max_delay_ms, .. }
+            | Self::Batch { max_delay_ms, .. }
+            | Self::Exponential { max_delay_ms, .. } => max_delay_ms,
+        }
+    }
+}
+
+impl Behaviour {
+    /// As the product's pacing takes them.
+    pub fn pacing(&self) -> pacing::Settings {
+        pacing::Settings {
+            per_day: self.tokens_per_day,
+            refresh_permille: self.refresh_permille,
+            cover_permille: self.cover_permille,
+            first_within: Duration::from_secs_f64(self.first_within_hours * 3600.0),
+            ..pacing::Settings::default()
+        }
+    }
+}
+
+impl Default for Population {
+    fn default() -> Self {
+        Self { contacts: 40.0, popularity: 1.0, issuers: 3 }
+    }
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            messages_per_day: 20.0,
+            favourites: 1.0,
+            diurnal: 0.0,
+            refresh_after_hours: 168.0,
+            tokens_per_day: 150,
+            refresh_permille: 600,
+            cover_permille: 100,
+            new_books: 0.0,
+            first_within_hours: 24.0,
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        let delay = |median_ms, spread| Delay { median_ms, spread };
+        Self {
+            relays: 2,
+            gateways: 1,
+            client_relay: delay(40.0, 0.5),
+            relay_gateway: delay(10.0, 0.2),
+            answering: delay(2.0, 0.3),
+        }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { batch: 50, low_water: 20, fetch_spread_secs: 3600, min_age_secs: 3600 }
+    }
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { publishes_per_day: 0.05, delay_secs: 3600 }
+    }
+}
+
+impl Default for Adversaries {
+    fn default() -> Self {
+        Self {
+            run: Name::ALL.to_vec(),
+            challenges: 1000,
+            candidates: 64,
+            resamples: 200,
+            excerpt_hours: 1.0,
+            flood_per_second: 100.0,
+            tagged: 0.1,
+            meddling: 0.05,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
