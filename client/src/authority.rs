@@ -16,6 +16,7 @@ use discreet_protocol::policy::MEDIA_TYPE as COSE;
 use http::{Request, Uri, header::CONTENT_TYPE};
 use http_body_util::Full;
 use serde_json::json;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -63,10 +64,23 @@ impl AuthorityClient {
     ///
     /// When the URL or the certificates cannot be used.
     pub fn new(url: &str, ca: Option<(PathBuf, Vec<u8>)>) -> Result<Self, AuthorityError> {
+        Self::new_from(url, ca, None)
+    }
+
+    /// As [`AuthorityClient::new`], connecting from a local address.
+    ///
+    /// # Errors
+    ///
+    /// As [`AuthorityClient::new`].
+    pub fn new_from(
+        url: &str,
+        ca: Option<(PathBuf, Vec<u8>)>,
+        local_address: Option<IpAddr>,
+    ) -> Result<Self, AuthorityError> {
         let url = url.trim_end_matches('/').to_owned();
         check_url(&url).ok_or(AuthorityError::Url)?;
         let (path, pem) = ca.unzip();
-        let https = Https::new(&Settings { ca: pem, ..Settings::default() }, None)?;
+        let https = Https::new(&Settings { ca: pem, local_address, ..Settings::default() }, None)?;
         Ok(Self { url, ca: path, https })
     }
 

@@ -9,6 +9,7 @@ use discreet_client::{
     RelayIdentity, Timestamp,
 };
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,6 +31,9 @@ pub(crate) struct Directory {
     /// may then tell by the clock that it was you who asked
     #[arg(long)]
     fresh_tokens: bool,
+    /// Connect from this address of this machine; default: as its routes say
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<IpAddr>,
 }
 
 impl Directory {
@@ -52,7 +56,11 @@ impl Directory {
 
     fn builder(&self) -> Result<ClientBuilder, Failure> {
         let builder = builder(&self.profile)?;
-        Ok(if self.fresh_tokens { builder.fresh_tokens() } else { builder })
+        let builder = if self.fresh_tokens { builder.fresh_tokens() } else { builder };
+        Ok(match self.bind {
+            Some(address) => builder.local_address(address),
+            None => builder,
+        })
     }
 }
 
@@ -113,8 +121,12 @@ fn read_own(path: &Path) -> Result<Vec<u8>, Failure> {
     read(path)
 }
 
-/// A client of the authority at `url`; `ca` names a PEM file.
-pub(crate) fn authority(url: &str, ca: Option<&Path>) -> Result<AuthorityClient, Failure> {
+/// A client of the authority at `url`; `ca` names a PEM file, `bind` where to connect from.
+pub(crate) fn authority(
+    url: &str,
+    ca: Option<&Path>,
+    bind: Option<IpAddr>,
+) -> Result<AuthorityClient, Failure> {
     let ca = match ca {
         Some(path) => {
             // The identity file keeps the path, and may be used from another folder.
@@ -124,7 +136,7 @@ pub(crate) fn authority(url: &str, ca: Option<&Path>) -> Result<AuthorityClient,
         }
         None => None,
     };
-    Ok(AuthorityClient::new(url, ca)?)
+    Ok(AuthorityClient::new_from(url, ca, bind)?)
 }
 
 /// A file's content; `-` is standard input.

@@ -9,6 +9,7 @@ use discreet_client::{
     Authority, AuthorityClient, AuthorityError, CredentialError, CredentialState, Identity, IdentityFile,
     Issued, PendingEnrolment, Secret32, read_ticket,
 };
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -71,6 +72,9 @@ pub(crate) struct Get {
     /// As for lookup
     #[arg(long, value_name = "FOLDER", requires = "profile")]
     state: Option<PathBuf>,
+    /// Connect to the authority from this address of this machine; default: as its routes say
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<IpAddr>,
 }
 
 #[derive(Args)]
@@ -99,7 +103,7 @@ impl Credential {
 impl Get {
     async fn run(&self, json: bool) -> Result<IdentityFile, Failure> {
         let mut file = IdentityFile::open(&self.which.identity)?;
-        let client = authority(&self.authority, self.ca.as_deref())?;
+        let client = authority(&self.authority, self.ca.as_deref(), self.bind)?;
         let described = client.describe().await?;
         if let Some(profile) = &self.profile {
             described.check_policy(&own_client(profile, self.state.as_deref())?.policy().await?)?;
@@ -237,7 +241,7 @@ impl Move {
 /// A client of the authority the identity has turned to, which still shows the same key.
 async fn known(file: &mut IdentityFile) -> Result<AuthorityClient, Failure> {
     let kept = file.identity().authority().ok_or(CredentialError::NoAuthority)?.clone();
-    let client = authority(&kept.url, kept.ca.as_deref())?;
+    let client = authority(&kept.url, kept.ca.as_deref(), None)?;
     let described = client.describe().await?;
     if described.name != kept.name || described.key != kept.key {
         return Err(CredentialError::AuthorityKey.into());
