@@ -50,7 +50,7 @@ pub(crate) async fn run() -> Result<()> {
     }
 
     println!("\nWho saw what, read from the bytes each party received inside TLS:\n");
-    seen::print(&net, &recorder, &[present, absent, tampered]).await
+    seen::print(&net, &recorder, &[present, absent, tampered])
 }
 
 async fn start(world: &World, lines: Vec<String>, recorder: &Recorder) -> Result<Net> {

@@ -2,22 +2,25 @@
 //!
 //! The recorder holds the party's certificate, ends TLS in its place and passes every byte on over
 //! TLS of its own. What it keeps is therefore what the party receives inside TLS, and the address it
-//! sees is the one the party would see.
+//! sees is the one the party would see; the party sees it, too, since the recorder connects from there.
 
 use anyhow::{Context, Result};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 mod http2;
+mod wire;
 
-pub(crate) use http2::{Request, requests, response_sizes};
+pub(crate) use http2::{Exchange, Message, exchanges};
+pub(crate) use wire::Wire;
 
 /// Bytes copied at once.
 const CHUNK: usize = 16 * 1024;
@@ -33,16 +36,49 @@ pub(crate) struct Connection {
     pub(crate) received: Vec<u8>,
     /// What it sent.
     pub(crate) sent: Vec<u8>,
+    /// When which of these bytes passed.
+    pub(crate) chunks: Vec<Chunk>,
+    /// What somebody on the link saw of it: TLS, in both directions.
+    pub(crate) wire: Wire,
 }
 
-/// Recorders at the doors of all parties. Dropping it stops them.
-#[derive(Clone, Default)]
+/// Bytes that passed at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chunk {
+    /// When, since the recorder began.
+    pub(crate) at: Duration,
+    /// Whether the party received them, or sent them.
+    pub(crate) received: bool,
+    /// How many had passed in this direction, with these.
+    pub(crate) end: usize,
+}
+
+/// Recorders at the doors of all parties.
+#[derive(Clone)]
 pub(crate) struct Recorder {
+    begun: Instant,
     connections: Arc<Mutex<Vec<Connection>>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { begun: Instant::now(), connections: Arc::default(), tasks: Arc::default() }
+    }
+}
+
 impl Recorder {
+    /// The time since it began, as it stands beside what it records.
+    pub(crate) fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Closes all doors.
+    pub(crate) async fn stop(&self) {
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        tasks.shutdown().await;
+    }
+
     /// What was recorded so far, in the order in which connections were opened.
     pub(crate) fn connections(&self) -> Vec<Connection> {
         lock(&self.connections).clone()
@@ -56,7 +92,22 @@ impl Recorder {
         certificate: &Path,
         key: &Path,
     ) -> Result<SocketAddr> {
-        let listener = std::net::TcpListener::bind((addr.ip(), 0)).context("no port for a recorder")?;
+        self.guard_at(None, party, addr, certificate, key)
+    }
+
+    /// As [`Recorder::guard`], at a door that is open already.
+    pub(crate) fn guard_at(
+        &self,
+        door: Option<std::net::TcpListener>,
+        party: &str,
+        addr: SocketAddr,
+        certificate: &Path,
+        key: &Path,
+    ) -> Result<SocketAddr> {
+        let listener = match door {
+            Some(door) => door,
+            None => std::net::TcpListener::bind((addr.ip(), 0)).context("no port for a recorder")?,
+        };
         listener.set_nonblocking(true)?;
         let here = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
@@ -87,29 +138,43 @@ impl Recorder {
         connector: &TlsConnector,
     ) -> Result<()> {
         stream.set_nodelay(true)?;
-        let outer = acceptor.accept(stream).await?;
-        let inner = TcpStream::connect(addr).await?;
-        inner.set_nodelay(true)?;
+        let wire = Wire::default();
+        let outer = acceptor.accept(wire.tap(stream)).await?;
+        let inner = connect(peer.ip(), addr).await?;
         let inner = connector.connect(ServerName::from(addr.ip()), inner).await?;
         let index = {
             let mut connections = lock(&self.connections);
-            connections.push(Connection { party, peer, received: Vec::new(), sent: Vec::new() });
+            let (received, sent, chunks) = Default::default();
+            connections.push(Connection { party, peer, received, sent, chunks, wire });
             connections.len() - 1
         };
         let (outer_read, outer_write) = tokio::io::split(outer);
         let (inner_read, inner_write) = tokio::io::split(inner);
-        let received = |bytes: &[u8]| self.keep(index, |connection| connection.received.extend(bytes));
-        let sent = |bytes: &[u8]| self.keep(index, |connection| connection.sent.extend(bytes));
+        let received = |bytes: &[u8]| self.keep(index, true, bytes);
+        let sent = |bytes: &[u8]| self.keep(index, false, bytes);
         let (up, down) =
             tokio::join!(copy(outer_read, inner_write, received), copy(inner_read, outer_write, sent));
         up.and(down)
     }
 
-    fn keep(&self, index: usize, keep: impl FnOnce(&mut Connection)) {
+    fn keep(&self, index: usize, received: bool, bytes: &[u8]) {
+        let at = self.now();
         if let Some(connection) = lock(&self.connections).get_mut(index) {
-            keep(connection);
+            let kept = if received { &mut connection.received } else { &mut connection.sent };
+            kept.extend(bytes);
+            let end = kept.len();
+            connection.chunks.push(Chunk { at, received, end });
         }
     }
+}
+
+/// A connection to `addr` from the address `from`, so that the party sees who came.
+async fn connect(from: IpAddr, addr: SocketAddr) -> Result<TcpStream> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind((from, 0).into())?;
+    let stream = socket.connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 async fn copy(

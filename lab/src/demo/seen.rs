@@ -2,7 +2,7 @@
 //! is granted its keys.
 
 use super::client_address;
-use crate::view::{Connection, Recorder, Request, requests, response_sizes};
+use crate::view::{Connection, Message, Recorder, exchanges};
 use anyhow::{Context, Result};
 use discreet_gateway::{Keyring, keyfile};
 use discreet_protocol::identifier::Csi;
@@ -22,13 +22,13 @@ struct Row {
 }
 
 /// Prints a row for each request that a party received.
-pub(super) async fn print(net: &Net, recorder: &Recorder, asked: &[Csi]) -> Result<()> {
+pub(super) fn print(net: &Net, recorder: &Recorder, asked: &[Csi]) -> Result<()> {
     let ratchet = keyfile::read(&net.folder().join("ohttp.keys")).context("the gateway's keys")?;
     let keys = Keyring::at(&ratchet, Timestamp::from_unix(net.clock.now())).context("the gateway's keys")?;
     let mut rows = Vec::new();
     for connection in recorder.connections() {
         let keys = (connection.party == "gateway").then_some(&keys);
-        rows.extend(read(&connection, keys, asked).await?);
+        rows.extend(read(&connection, keys, asked)?);
     }
     rows.sort_by(|one, other| other.party.cmp(&one.party));
     println!(
@@ -50,26 +50,24 @@ pub(super) async fn print(net: &Net, recorder: &Recorder, asked: &[Csi]) -> Resu
     Ok(())
 }
 
-async fn read(connection: &Connection, keys: Option<&Keyring>, asked: &[Csi]) -> Result<Vec<Row>> {
-    let requests = requests(&connection.received).await?;
-    let sizes = response_sizes(&connection.sent);
-    let rows = requests.iter().enumerate().map(|(at, request)| Row {
+fn read(connection: &Connection, keys: Option<&Keyring>, asked: &[Csi]) -> Result<Vec<Row>> {
+    let exchanges = exchanges(connection)?;
+    let rows = exchanges.iter().map(|exchange| Row {
         party: connection.party.clone(),
         from: connection.peer.ip(),
-        request: format!("{} {}", request.method, request.path),
-        up: request.body.len(),
-        down: sizes.get(at).copied().unwrap_or_default(),
-        whom: whom(request, keys, asked),
-        knows_client: knows_client(connection, request),
+        request: exchange.line(),
+        up: exchange.request.body.len(),
+        down: exchange.response.body.len(),
+        whom: whom(&exchange.request, keys, asked),
+        knows_client: knows_client(connection, &exchange.request),
     });
     Ok(rows.collect())
 }
 
 /// The number that is readable in a request: as it came, and opened, for who has the keys.
-fn whom(request: &Request, keys: Option<&Keyring>, asked: &[Csi]) -> Option<String> {
+fn whom(request: &Message, keys: Option<&Keyring>, asked: &[Csi]) -> Option<String> {
     let mut readable: Vec<Vec<u8>> = request.fields.iter().map(|(_, value)| value.clone()).collect();
-    readable.push(request.path.clone().into_bytes());
-    readable.push(request.body.to_vec());
+    readable.push(request.body.clone());
     readable.extend(keys.and_then(|keys| keys.open(&request.body).ok()).map(|opened| opened.message));
     let shows = |csi: &&Csi| {
         let digits = csi.value().trim_start_matches('+');
@@ -80,7 +78,7 @@ fn whom(request: &Request, keys: Option<&Keyring>, asked: &[Csi]) -> Option<Stri
 }
 
 /// Whether the client's address is the peer, or stands anywhere in the request.
-fn knows_client(connection: &Connection, request: &Request) -> bool {
+fn knows_client(connection: &Connection, request: &Message) -> bool {
     let address = client_address().to_string();
     let in_fields = request.fields.iter().any(|(_, value)| contains(value, address.as_bytes()));
     let shared = IpAddr::from([127, 0, 0, 1]) == client_address() && connection.party == "gateway";
