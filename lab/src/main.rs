@@ -6,7 +6,9 @@ use lab::unlinkability::command as unlinkability;
 use std::path::PathBuf;
 
 mod demo;
+mod files;
 mod generate;
+mod knowledge;
 mod numbers;
 mod rates;
 mod stress;
@@ -27,6 +29,8 @@ enum Command {
     Demo,
     /// Write two authorities, a directory key and signed mappings, ready for import
     Generate(generate::Options),
+    /// Measure on the real programs who learns what, and compare it with the promise
+    Knowledge(knowledge::Options),
     /// Measure imports against what the signatures alone allow, and how fast statuses are signed
     Rates(rates::Options),
     /// Measure relay and gateway, as real processes, under what the internet would do to them
@@ -44,6 +48,7 @@ async fn main() -> Result<()> {
     match Options::parse().command {
         Command::Demo => demo::run().await,
         Command::Generate(options) => generate::run(&options),
+        Command::Knowledge(options) => knowledge::run(&options).await,
         Command::Rates(options) => rates::run(&options),
         Command::Stress(command) => stress::run(&command).await,
         Command::Up(options) => up::run(&options).await,

@@ -16,7 +16,7 @@ mod link;
 mod machine;
 mod network;
 mod people;
-mod process;
+pub(crate) mod process;
 mod restarts;
 mod slow;
 mod tally;
@@ -60,7 +60,7 @@ pub(crate) async fn run(command: &Command) -> Result<()> {
 }
 
 /// A bar on a terminal, and nothing elsewhere.
-fn bar(length: u64, what: &str) -> ProgressBar {
+pub(crate) fn bar(length: u64, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} eta {eta}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style).with_message(what.to_owned())

@@ -121,7 +121,12 @@ impl Server {
             Sockets::Ours => (Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?), "systemd"),
         };
         let binary = if name == "gateway" { "discreet-gateway" } else { "discreet-relay" };
-        let program = Program { name: name.to_owned(), binary, config: folder.join(format!("{name}.toml")) };
+        let program = Program {
+            name: name.to_owned(),
+            binary,
+            config: folder.join(format!("{name}.toml")),
+            says: None,
+        };
         let listen = format!(
             "[listen.tls]\naddress = \"{address}\"\ncertificate = \"{name}.pem\"\nkey = \"{name}.key.pem\"\n\
              [log]\nformat = \"json\"\n"

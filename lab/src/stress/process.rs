@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Starts a program with the socket that it gets as standard input where service managers put it:
 /// descriptor 3, announced in the environment (sd_listen_fds(3)).
 const ACTIVATE: &str = r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@""#;
+/// Writes a line on standard error and starts a program.
+const SAY: &str = r#"printf '%s\n' "$SAYS" >&2; unset SAYS; exec "$0" "$@""#;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Program {
     pub(crate) binary: &'static str,
     /// Its configuration.
     pub(crate) config: PathBuf,
+    /// A line that its wrapper writes into its log before it starts: what a careless server could write.
+    pub(crate) says: Option<String>,
 }
 
 /// A running server. Dropping it kills it.
@@ -45,6 +49,7 @@ pub(crate) struct Process {
     pid: Pid,
     address: SocketAddr,
     complaints: Arc<Mutex<Vec<String>>>,
+    log: Arc<Mutex<Vec<String>>>,
     /// Ends with the process.
     reader: Option<JoinHandle<()>>,
 }
@@ -61,19 +66,23 @@ pub(crate) struct Memory {
 impl Process {
     /// Starts `program`, on `socket` if one is given, and returns once it says that it listens.
     pub(crate) async fn start(program: &Program, socket: Option<&TcpListener>) -> Result<Self> {
-        let Program { name, binary, config } = program;
-        let mut command = command(&beside(binary)?, socket)?;
+        let Program { name, binary, config, says } = program;
+        let mut command = command(&beside(binary)?, socket, says.as_deref())?;
         command.arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {binary}"))?;
         let stderr = child.stderr.take().context("a child process without standard error")?;
         let complaints = Arc::new(Mutex::new(Vec::new()));
         let (found, mut listening) = watch::channel(None);
-        let said = Arc::clone(&complaints);
-        let reader = Some(std::thread::spawn(move || read(BufReader::new(stderr), &found, &said)));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (said, logged) = (Arc::clone(&complaints), Arc::clone(&log));
+        let lines = BufReader::new(stderr).lines().map_while(Result::ok).inspect(move |line| {
+            logged.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+        });
+        let reader = Some(std::thread::spawn(move || read(lines, &found, &said)));
         let pid = Pid::from_child(&child);
         let unknown = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         // From here on it is killed if anything goes wrong.
-        let mut process = Self { name: name.clone(), child, pid, address: unknown, complaints, reader };
+        let mut process = Self { name: name.clone(), child, pid, address: unknown, complaints, log, reader };
         let address = match timeout(START, listening.wait_for(Option::is_some)).await {
             Ok(Ok(address)) => address.as_ref().and_then(Address::tcp),
             Ok(Err(_)) => bail!("{name} ended at once: {}", process.said()),
@@ -119,13 +128,32 @@ impl Process {
 
     /// Tells it to stop, and waits until it has drained and ended. Returns its complaints.
     pub(crate) async fn stop(mut self) -> Result<Vec<String>> {
+        self.end().await?;
+        Ok(self.complaints())
+    }
+
+    /// As [`Process::stop`], for who wants to know more of it.
+    pub(crate) async fn end(&mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
         let ended = timeout(STOP, self.ended()).await;
         let status = ended.with_context(|| format!("{} does not stop", self.name))??;
         ensure!(status.success(), "{} ended with {status}: {}", self.name, self.said());
         // What it said last is still being read.
         let _ = self.reader.take().map(JoinHandle::join);
-        Ok(self.complaints())
+        Ok(())
+    }
+
+    /// Every line it has written on standard error so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where it answers for its operator, as it said when it began to listen.
+    pub(crate) fn admin(&self) -> Option<SocketAddr> {
+        self.log().iter().find_map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).ok()?;
+            event.get("admin")?.as_str()?.parse().ok()
+        })
     }
 
     async fn ended(&mut self) -> Result<ExitStatus> {
@@ -179,7 +207,12 @@ fn beside(binary: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn command(program: &Path, socket: Option<&TcpListener>) -> Result<Command> {
+fn command(program: &Path, socket: Option<&TcpListener>, says: Option<&str>) -> Result<Command> {
+    if let Some(says) = says {
+        let mut command = Command::new("sh");
+        command.args(["-c", SAY]).arg(program).env("SAYS", says).stdin(Stdio::null());
+        return Ok(command);
+    }
     let Some(socket) = socket else {
         let mut command = Command::new(program);
         command.stdin(Stdio::null());
@@ -207,8 +240,12 @@ impl Address {
 }
 
 /// Reads lines of JSON until there are no more, and anything else as a complaint.
-fn read(stderr: impl BufRead, found: &watch::Sender<Option<Address>>, complaints: &Mutex<Vec<String>>) {
-    for line in stderr.lines().map_while(Result::ok) {
+fn read(
+    lines: impl Iterator<Item = String>,
+    found: &watch::Sender<Option<Address>>,
+    complaints: &Mutex<Vec<String>>,
+) {
+    for line in lines {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         let text = |name| event.get(name).and_then(serde_json::Value::as_str);
         let message = text("message");
@@ -249,7 +286,7 @@ mod tests {
 panic at serve/src/shell.rs:1"#;
         let (found, listening) = watch::channel(None);
         let complaints = Mutex::default();
-        read(log.as_bytes(), &found, &complaints);
+        read(log.lines().map(str::to_owned), &found, &complaints);
         let address = listening.borrow().as_ref().and_then(Address::tcp);
         assert_eq!(address, Some("127.0.0.1:39273".parse().unwrap()));
         assert_eq!(
@@ -261,11 +298,8 @@ panic at serve/src/shell.rs:1"#;
     #[test]
     fn a_server_on_a_socket_it_was_given_may_call_it_what_it_likes() {
         let (found, listening) = watch::channel(None);
-        read(
-            &br#"{"level":"INFO","message":"listening","address":"systemd:0"}"#[..],
-            &found,
-            &Mutex::default(),
-        );
+        let line = r#"{"level":"INFO","message":"listening","address":"systemd:0"}"#;
+        read([line.to_owned()].into_iter(), &found, &Mutex::default());
         assert!(matches!(*listening.borrow(), Some(Address::Other)));
     }
 }

@@ -1,0 +1,38 @@
+//! Result files: whole, or not there at all.
+
+use anyhow::{Context, Result};
+use std::io::Write;
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// Writes `bytes` to `path`: beside it at first, so that an interrupted run leaves what was there before.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let said = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).with_context(said)?;
+    file.write_all(bytes).with_context(said)?;
+    file.as_file().sync_all().with_context(said)?;
+    file.persist(path).map(drop).map_err(|error| error.error).with_context(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn rejects_folder_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write(&folder.path().join("none/a.json"), b"").unwrap_err();
+        assert!(error.to_string().contains("cannot write"), "{error}");
+    }
+}
