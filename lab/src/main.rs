@@ -11,7 +11,9 @@ mod generate;
 mod knowledge;
 mod numbers;
 mod rates;
+mod statistics;
 mod stress;
+mod swap;
 mod up;
 mod view;
 
@@ -36,6 +38,8 @@ enum Command {
     /// Measure relay and gateway, as real processes, under what the internet would do to them
     #[command(subcommand)]
     Stress(stress::Command),
+    /// Exchange who asks about whom: no party alone may see a difference
+    Swap(swap::Options),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
     Up(up::Options),
     /// Simulate a population, and let adversaries guess who asked about whom
@@ -51,6 +55,7 @@ async fn main() -> Result<()> {
         Command::Knowledge(options) => knowledge::run(&options).await,
         Command::Rates(options) => rates::run(&options),
         Command::Stress(command) => stress::run(&command).await,
+        Command::Swap(options) => swap::run(&options).await,
         Command::Up(options) => up::run(&options).await,
         Command::Unlinkability(options) => unlinkability::run(options).await,
     }

@@ -1,0 +1,109 @@
+//! `lab swap`: the definition of unlinkability as an experiment. Exchange who asks about whom: no party alone
+//! may see a difference.
+//!
+//! First to the byte, in three worlds with the same randomness and a clock that stands still (`exact`); then by
+//! a classifier over many live runs (`live`).
+
+use crate::files;
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use exact::Exact;
+use live::Seen;
+use serde_json::json;
+use std::path::PathBuf;
+
+mod exact;
+mod live;
+mod system;
+
+/// Fewest runs from which a planted leak is told from chance.
+const MIN_RUNS: i64 = 40;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many live runs, with two lookups each; half of them teach the classifier
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(MIN_RUNS..=100_000))]
+    runs: u32,
+    /// What randomness comes from, and who asks about whom in which run
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for the result, `swap.json`; made if it is not there
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Plant a leak in the live runs, to see that it is caught. The command then succeeds if it is
+    #[arg(long, value_enum, value_name = "KIND")]
+    plant: Option<Leak>,
+    /// Play the three worlds in this process, whose randomness somebody has made repeatable
+    #[arg(long, hide = true)]
+    inside: bool,
+}
+
+/// A leak that the laboratory makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Leak {
+    /// A header field at the gateway has the client's index.
+    Header,
+    /// One client is slower than the other.
+    Delay,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    if options.inside {
+        println!("{}", serde_json::to_string(&exact::inside(options.seed).await?)?);
+        return Ok(());
+    }
+    if let Some(out) = &options.out {
+        crate::create_folder(out)?;
+    }
+    let exact = exact::run(options.seed)?;
+    let seen = live::run(options.runs, options.seed, options.plant).await?;
+    let document = json!({ "exact": exact, "runs": options.runs, "seed": options.seed, "live": seen });
+    if let Some(out) = &options.out {
+        files::write(&out.join("swap.json"), format!("{document:#}\n").as_bytes())?;
+    }
+    if options.json {
+        println!("{document}");
+    } else {
+        print(options, &exact, &seen);
+    }
+    judge(options, &exact, &seen)
+}
+
+fn print(options: &Options, exact: &Exact, seen: &[Seen]) {
+    let word = |same| if same { "the same" } else { "DIFFERENT" };
+    println!(
+        "who asks, exchanged: the gateway's {} bytes are {}",
+        exact.gateway_bytes,
+        word(exact.gateway_identical)
+    );
+    println!(
+        "about whom, exchanged: the relays' {} bytes are {} but for ciphertext\n",
+        exact.relay_bytes,
+        word(exact.relay_same_outside)
+    );
+    println!("{} live runs, seed {}: a classifier's area under the curve", options.runs, options.seed);
+    for Seen { party, auc } in seen {
+        println!("  {party:<8} {:.3}   99 % interval {:.3} to {:.3}", auc.auc, auc.low, auc.high);
+    }
+}
+
+fn judge(options: &Options, exact: &Exact, seen: &[Seen]) -> Result<()> {
+    ensure!(exact.gateway_identical, "the gateway can tell who asks: its transcripts differ");
+    ensure!(
+        exact.relay_same_outside,
+        "the relays can tell about whom: their transcripts differ outside of ciphertext"
+    );
+    ensure!(
+        exact.relay_ciphertext_differs,
+        "the ciphertext does not depend on the question: nothing was compared"
+    );
+    let telling: Vec<_> = seen.iter().filter(|seen| seen.auc.separates()).map(|seen| seen.party).collect();
+    match options.plant {
+        None => ensure!(telling.is_empty(), "a classifier tells the runs apart at: {}", telling.join(", ")),
+        Some(leak) => ensure!(telling.contains(&"gateway"), "not caught: {leak:?}"),
+    }
+    Ok(())
+}
