@@ -14,6 +14,7 @@ mod rates;
 mod statistics;
 mod stress;
 mod swap;
+mod transcripts;
 mod up;
 mod view;
 
@@ -38,6 +39,8 @@ enum Command {
     /// Measure relay and gateway, as real processes, under what the internet would do to them
     #[command(subcommand)]
     Stress(stress::Command),
+    /// Write what each party sees of a small population, as CSV, and the truth apart
+    Record(transcripts::Options),
     /// Exchange who asks about whom: no party alone may see a difference
     Swap(swap::Options),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
@@ -54,6 +57,7 @@ async fn main() -> Result<()> {
         Command::Generate(options) => generate::run(&options),
         Command::Knowledge(options) => knowledge::run(&options).await,
         Command::Rates(options) => rates::run(&options),
+        Command::Record(options) => transcripts::run(&options).await,
         Command::Stress(command) => stress::run(&command).await,
         Command::Swap(options) => swap::run(&options).await,
         Command::Up(options) => up::run(&options).await,
