@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tests::World;
 use tests::world::Person;
 
@@ -53,22 +53,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     write_new(&path("resolver.toml"), resolver)?;
 
     let file = path("mappings.jsonl");
-    let bar = ProgressBar::new(options.count).with_style(
+    write(&world, options.seed, options.count, &file)?;
+    println!("{} mappings in {}", options.count, file.display());
+    Ok(())
+}
+
+/// Writes the lines of `count` people of `world` to a new file.
+pub(crate) fn write(world: &World, seed: u64, count: u64, file: &Path) -> Result<()> {
+    let bar = ProgressBar::new(count).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} eta {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let out = File::create_new(&file).with_context(|| format!("cannot create {}", file.display()))?;
+    let out = File::create_new(file).with_context(|| format!("cannot create {}", file.display()))?;
     let mut out = BufWriter::new(out);
     let mut written = 0;
-    write_lines(&world, options.seed, options.count, |line| {
+    write_lines(world, seed, count, |line| {
         written += 1;
         bar.inc(1);
         writeln!(out, "{line}").with_context(|| format!("cannot write {}", file.display()))
     })?;
     out.flush()?;
     bar.finish_and_clear();
-    ensure!(written == options.count, "the numbering plans used here hold only {written} numbers");
-    println!("{written} mappings in {}", file.display());
+    ensure!(written == count, "the numbering plans used here hold only {written} numbers");
     Ok(())
 }
 

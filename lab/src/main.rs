@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use lab::unlinkability::command as unlinkability;
 use std::path::PathBuf;
 
+mod bench;
 mod demo;
 mod files;
 mod generate;
@@ -28,6 +29,8 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure gateway, relay and the whole path beside what else there is, in one run
+    Bench(bench::Options),
     /// Show the whole system at work, and what each party got to see
     Demo,
     /// Write two authorities, a directory key and signed mappings, ready for import
@@ -53,6 +56,7 @@ enum Command {
 async fn main() -> Result<()> {
     discreet_serve::hide_panic_payloads();
     match Options::parse().command {
+        Command::Bench(options) => bench::run(&options).await,
         Command::Demo => demo::run().await,
         Command::Generate(options) => generate::run(&options),
         Command::Knowledge(options) => knowledge::run(&options).await,

@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 
 mod asker;
 mod idle;
-mod link;
-mod machine;
+pub(crate) mod link;
+pub(crate) mod machine;
 mod network;
 mod people;
 pub(crate) mod process;
 mod restarts;
 mod slow;
-mod tally;
+pub(crate) mod tally;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

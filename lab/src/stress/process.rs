@@ -100,6 +100,11 @@ impl Process {
         self.address
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has in memory now.
     pub(crate) fn memory(&self) -> Result<Memory> {
         let path = format!("/proc/{}/smaps_rollup", self.pid.as_raw_nonzero());
@@ -201,7 +206,7 @@ pub(crate) async fn run(binary: &str, arguments: &[&str], folder: &Path) -> Resu
 }
 
 /// The path of a program that was built with this one.
-fn beside(binary: &str) -> Result<PathBuf> {
+pub(crate) fn beside(binary: &str) -> Result<PathBuf> {
     let path = std::env::current_exe().context("where is this program?")?.with_file_name(binary);
     ensure!(path.exists(), "{} is not there: `cargo build --release --bins` makes it", path.display());
     Ok(path)
