@@ -1,18 +1,31 @@
-//! The receiving half of each key encapsulation mechanism, over the `hpke` crate (RFC 9180).
+//! The receiving half of each key encapsulation mechanism, under the key schedule of crate `hpke`
+//! (RFC 9180).
 //!
-//! The crate's suites are types, a request's suite is a number: this module is the dispatch.
+//! The crate's suites are types, a request's suite is a number: this module is the dispatch. The KEMs
+//! are ours, in [`x25519`] and [`x_wing`], because the agreement is what a provider pays for: they hold
+//! keys expanded, and aws-lc does the arithmetic. Nothing here encapsulates, and nothing here invents:
+//! key schedule, AEAD and export stay the crate's.
 
 use discreet_envelope::keys::{Aead, Kem};
 use hpke::aead::{AesGcm128, ChaCha20Poly1305};
 use hpke::kdf::HkdfSha256;
-use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable, Kem as HpkeKem, OpModeR, Serializable};
+use receiving::Receiving;
 use zeroize::Zeroizing;
+
+mod receiving;
+mod x25519;
+mod x_wing;
+
+/// DHKEM(X25519, HKDF-SHA256).
+pub(crate) type X25519 = Receiving<x25519::Secret>;
+/// X-Wing.
+pub(crate) type XWing = Receiving<x_wing::Secret>;
 
 /// A private key, with its KEM.
 pub(crate) enum PrivateKey {
-    X25519(<X25519HkdfSha256 as HpkeKem>::PrivateKey),
-    XWing(Box<<XWing as HpkeKem>::PrivateKey>),
+    X25519(<X25519 as HpkeKem>::PrivateKey),
+    XWing(<XWing as HpkeKem>::PrivateKey),
 }
 
 /// A request opened, and the secret its response is sealed from.
@@ -34,12 +47,12 @@ pub(crate) struct Sealed<'a> {
 pub(crate) fn derive(kem: Kem, seed: &[u8]) -> (PrivateKey, Vec<u8>) {
     match kem {
         Kem::X25519 => {
-            let (private, public) = X25519HkdfSha256::derive_keypair(seed);
+            let (private, public) = X25519::derive_keypair(seed);
             (PrivateKey::X25519(private), public.to_bytes().to_vec())
         }
         Kem::XWing => {
             let (private, public) = XWing::derive_keypair(seed);
-            (PrivateKey::XWing(Box::new(private)), public.to_bytes().to_vec())
+            (PrivateKey::XWing(private), public.to_bytes().to_vec())
         }
     }
 }
@@ -48,10 +61,8 @@ impl PrivateKey {
     /// Opens a request; `None` whatever the reason, so that nobody learns it.
     pub(crate) fn open(&self, aead: Aead, sealed: &Sealed<'_>) -> Option<Opened> {
         match (self, aead) {
-            (Self::X25519(key), Aead::Aes128Gcm) => open::<X25519HkdfSha256, AesGcm128>(key, sealed),
-            (Self::X25519(key), Aead::ChaCha20Poly1305) => {
-                open::<X25519HkdfSha256, ChaCha20Poly1305>(key, sealed)
-            }
+            (Self::X25519(key), Aead::Aes128Gcm) => open::<X25519, AesGcm128>(key, sealed),
+            (Self::X25519(key), Aead::ChaCha20Poly1305) => open::<X25519, ChaCha20Poly1305>(key, sealed),
             (Self::XWing(key), Aead::Aes128Gcm) => open::<XWing, AesGcm128>(key, sealed),
             (Self::XWing(key), Aead::ChaCha20Poly1305) => open::<XWing, ChaCha20Poly1305>(key, sealed),
         }
