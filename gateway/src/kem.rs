@@ -3,16 +3,17 @@
 //!
 //! The crate's suites are types, a request's suite is a number: this module is the dispatch. The KEMs
 //! are ours, in [`x25519`] and [`x_wing`], because the agreement is what a provider pays for: they hold
-//! keys expanded, and aws-lc does the arithmetic. Nothing here encapsulates, and nothing here invents:
-//! key schedule, AEAD and export stay the crate's.
+//! keys expanded, and aws-lc does the arithmetic, as it does the AEADs'. Nothing here encapsulates, and
+//! nothing here invents: key schedule, nonces and export stay the crate's.
 
+use self::aead::{Aes128Gcm, ChaCha20Poly1305};
 use discreet_envelope::keys::{Aead, Kem};
-use hpke::aead::{AesGcm128, ChaCha20Poly1305};
 use hpke::kdf::HkdfSha256;
 use hpke::{Deserializable, Kem as HpkeKem, OpModeR, Serializable};
 use receiving::Receiving;
 use zeroize::Zeroizing;
 
+mod aead;
 mod receiving;
 mod x25519;
 mod x_wing;
@@ -61,9 +62,9 @@ impl PrivateKey {
     /// Opens a request; `None` whatever the reason, so that nobody learns it.
     pub(crate) fn open(&self, aead: Aead, sealed: &Sealed<'_>) -> Option<Opened> {
         match (self, aead) {
-            (Self::X25519(key), Aead::Aes128Gcm) => open::<X25519, AesGcm128>(key, sealed),
+            (Self::X25519(key), Aead::Aes128Gcm) => open::<X25519, Aes128Gcm>(key, sealed),
             (Self::X25519(key), Aead::ChaCha20Poly1305) => open::<X25519, ChaCha20Poly1305>(key, sealed),
-            (Self::XWing(key), Aead::Aes128Gcm) => open::<XWing, AesGcm128>(key, sealed),
+            (Self::XWing(key), Aead::Aes128Gcm) => open::<XWing, Aes128Gcm>(key, sealed),
             (Self::XWing(key), Aead::ChaCha20Poly1305) => open::<XWing, ChaCha20Poly1305>(key, sealed),
         }
     }

@@ -143,11 +143,11 @@ impl ResponseSealer {
     pub fn seal(self, message: Vec<u8>) -> Option<Vec<u8>> {
         let mut nonce = vec![0; self.aead.response_nonce_len()];
         getrandom::fill(&mut nonce).ok()?;
-        self.seal_with(nonce, message)
+        self.seal_with(nonce, &message)
     }
 
     /// RFC 9458 §4.4, with the response nonce given.
-    fn seal_with(self, response_nonce: Vec<u8>, mut message: Vec<u8>) -> Option<Vec<u8>> {
+    fn seal_with(self, response_nonce: Vec<u8>, message: &[u8]) -> Option<Vec<u8>> {
         let salt = [self.enc.as_slice(), &response_nonce].concat();
         let hkdf = Hkdf::<Sha256>::new(Some(&salt), &self.exported);
         let mut key = Zeroizing::new(vec![0; self.aead.key_len()]);
@@ -160,8 +160,14 @@ impl ResponseSealer {
         };
         let key = LessSafeKey::new(UnboundKey::new(algorithm, &key).ok()?);
         let nonce = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(nonce, Aad::empty(), &mut message).ok()?;
-        Some([response_nonce, message].concat())
+        // One buffer, and the text is copied once.
+        let mut sealed = Vec::with_capacity(response_nonce.len() + message.len() + Aead::TAG_LEN);
+        sealed.extend_from_slice(&response_nonce);
+        sealed.extend_from_slice(message);
+        let (_, text) = sealed.split_at_mut_checked(response_nonce.len())?;
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::empty(), text).ok()?;
+        sealed.extend_from_slice(tag.as_ref());
+        Some(sealed)
     }
 }
 

@@ -55,7 +55,7 @@ fn c09_rfc9458_appendix_a_opens_and_answers() {
     assert_eq!(opened.sealer.exported.as_slice(), appendix_a("exported_secret"));
     let response = appendix_a("encapsulated_response");
     let nonce = response[..16].to_vec();
-    assert_eq!(opened.sealer.seal_with(nonce, appendix_a("response_bhttp")).unwrap(), response);
+    assert_eq!(opened.sealer.seal_with(nonce, &appendix_a("response_bhttp")).unwrap(), response);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::replay::Replays;
 use discreet_envelope::keys::{Kdf, KeyConfig, Suite};
 use discreet_envelope::padding::{request_room, response_room};
 use discreet_protocol::time::Timestamp;
+use hpke::aead::{AesGcm128, ChaCha20Poly1305 as TheirChaCha20};
 use hpke::kem::{X25519HkdfSha256, XWing as TheirXWing};
 use std::sync::Arc;
 
@@ -33,12 +34,13 @@ fn of(seed: &[u8], enc: &[u8]) -> String {
     format!("seed {} enc {}", hex::encode(seed), hex::encode(enc))
 }
 
-/// Sent by `hpke`; received by ours and by `hpke`'s own.
-fn received_as_by_hpke<O, T, A>()
+/// Sent by `hpke` with the AEAD `B`; received by our KEM with the AEAD `A` and by `hpke`'s own with its own.
+fn received_as_by_hpke<O, A, T, B>()
 where
     T: HpkeKem,
     O: HpkeKem<PublicKey = T::PublicKey, EncappedKey = T::EncappedKey>,
     A: hpke::aead::Aead,
+    B: hpke::aead::Aead,
 {
     for _ in 0..EXCHANGES / WITH_ONE_KEY {
         let seed: [u8; 32] = random();
@@ -48,7 +50,7 @@ where
         for _ in 0..WITH_ONE_KEY {
             let (info, text): ([u8; 32], [u8; 64]) = (random(), random());
             let (enc, mut sender) =
-                setup_sender::<A, HkdfSha256, T>(&hpke::OpModeS::Base, &public, &info).unwrap();
+                setup_sender::<B, HkdfSha256, T>(&hpke::OpModeS::Base, &public, &info).unwrap();
             let sealed = sender.seal(&text, b"").unwrap();
             let mut exported = [[0; 32]; 3];
             sender.export(b"a label", &mut exported[0]).unwrap();
@@ -58,7 +60,7 @@ where
             assert_eq!(context.open(&sealed, b"").unwrap(), text, "{}", of(&seed, &enc.to_bytes()));
             context.export(b"a label", &mut exported[1]).unwrap();
             let mut context =
-                hpke::setup_receiver::<A, HkdfSha256, T>(&OpModeR::Base, &theirs, &enc, &info).unwrap();
+                hpke::setup_receiver::<B, HkdfSha256, T>(&OpModeR::Base, &theirs, &enc, &info).unwrap();
             assert_eq!(context.open(&sealed, b"").unwrap(), text, "{}", of(&seed, &enc.to_bytes()));
             context.export(b"a label", &mut exported[2]).unwrap();
             assert!(exported.iter().all(|other| *other == exported[0]), "{}", of(&seed, &enc.to_bytes()));
@@ -68,12 +70,12 @@ where
 
 #[test]
 fn hpke_sends_x25519_and_ours_receives_as_theirs() {
-    received_as_by_hpke::<X25519, X25519HkdfSha256, AesGcm128>();
+    received_as_by_hpke::<X25519, Aes128Gcm, X25519HkdfSha256, AesGcm128>();
 }
 
 #[test]
 fn hpke_sends_x_wing_and_ours_receives_as_theirs() {
-    received_as_by_hpke::<XWing, TheirXWing, ChaCha20Poly1305>();
+    received_as_by_hpke::<XWing, ChaCha20Poly1305, TheirXWing, TheirChaCha20>();
 }
 
 /// Any bytes at all: the same secret as from `hpke`'s own, or the same refusal; under X-Wing that is the
