@@ -98,6 +98,10 @@ impl Shared {
         Timestamp::from_unix(self.clock.now())
     }
 
+    pub(crate) fn ring(&self) -> Arc<Keyring> {
+        self.keys.ring(self.now())
+    }
+
     fn collection(&self) -> Response<Bytes> {
         let now = self.now();
         let ring = self.keys.ring(now);
@@ -118,7 +122,7 @@ impl Shared {
 
     /// One exchange: errors before the request is open are the outer response, everything after
     /// goes inside a 200 (RFC 9458 §5.2).
-    fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
+    pub(crate) fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
         let now = self.now();
         let opened = match self.keys.ring(now).open(encapsulated) {
             Ok(opened) => opened,

@@ -13,6 +13,7 @@ pub mod keyfile;
 mod keyring;
 mod keys;
 mod metrics;
+mod offline;
 mod opener;
 mod policy;
 pub mod ratchet;
@@ -39,6 +40,7 @@ use target::Answering;
 pub use config::{Config, DirectoryKey, ResolverConfig};
 pub use keyring::{Keyring, RingError};
 pub use keys::KeysFault;
+pub use offline::Offline;
 pub use opener::{Addressed, OpenError, Opened, ResponseSealer};
 pub use signer::{SignError, read_signature};
 
@@ -95,13 +97,10 @@ pub struct Gateway {
 
 /// What a gateway is made of, before it listens.
 struct Parts {
-    keys: Arc<keys::Keys>,
-    target: target::Target,
-    publisher: Arc<policy::Publisher>,
+    shared: handler::Shared,
     /// The embedded resolver's.
     upkeep: Vec<Task>,
     reloads: Vec<Reload>,
-    metrics: metrics::Metrics,
     registry: Registry,
 }
 
@@ -122,18 +121,10 @@ impl Gateway {
     ///
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
-        let Parts { keys, target, publisher, upkeep, reloads, metrics, registry } =
-            Parts::open(&config, &environment)?;
-        let shared = handler::Shared {
-            keys: Arc::clone(&keys),
-            target,
-            publisher: Arc::clone(&publisher),
-            metrics,
-            clock: environment.clock.clone(),
-            log: environment.log.clone(),
-        };
+        let Parts { shared, upkeep, reloads, registry } = Parts::open(&config, &environment)?;
+        let keys = Arc::clone(&shared.keys);
+        let keeping = keep(Arc::clone(&keys), Arc::clone(&shared.publisher), environment.clone());
         let handler = handler::GatewayHandler::new(shared, relays::Relays::new(config.relay_limit));
-        let keeping = keep(Arc::clone(&keys), publisher, environment.clone());
         let shell = ShellConfig {
             listen: &config.listen,
             admin: &config.admin,
@@ -199,7 +190,9 @@ impl Parts {
         if bytes > MAX_STATEMENT {
             return Err(BindError::PolicyTooLong { bytes });
         }
-        Ok(Self { keys, target, publisher, upkeep, reloads, metrics, registry })
+        let Environment { clock, log, .. } = environment.clone();
+        let shared = handler::Shared { keys, target, publisher, metrics, clock, log };
+        Ok(Self { shared, upkeep, reloads, registry })
     }
 }
 
