@@ -12,7 +12,7 @@ use crate::InForce;
 use crate::metrics::{Operation, Redeemed};
 use crate::rules::Rules;
 use crate::store::{Spend, Spent, SpentTokens, StoreError};
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA384};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA384, RsaParameters};
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::{Epoch, Issuer, Prices};
 use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
@@ -22,6 +22,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// RSASSA-PSS, SHA-384, MGF1 with SHA-384, a salt of 48 bytes: what a finished token is (RFC 9578 §6.3).
+const ALGORITHM: &RsaParameters = &RSA_PSS_2048_8192_SHA384;
 
 /// Takes tokens.
 pub(crate) struct Redeemer {
@@ -108,7 +111,7 @@ impl Redeemer {
             for epoch in &issuer.keys {
                 let der = epoch.key.to_rsa_public_key();
                 // A key that the library cannot use can have signed nothing.
-                if let Ok(public) = ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, der) {
+                if let Ok(public) = ParsedPublicKey::new(ALGORITHM, der) {
                     let (issuer, epoch) = (issuer.clone(), epoch.clone());
                     keys.insert(*epoch.key.id(), Accepted { issuer, epoch, challenge_digest, public });
                 }
@@ -150,10 +153,10 @@ impl Redeemer {
         }
     }
 
-    /// Counts an answer `notFound` against the budget of who paid for it.
-    pub(crate) fn count_not_found(&self, paid: &Paid<'_>, now: Timestamp) {
+    /// Gives back what whoever paid at `now` was charged with in advance: the answer was not `notFound`.
+    pub(crate) fn count_found(&self, paid: &Paid<'_>, now: Timestamp) {
         if let Paid::By(issuer) = paid {
-            self.spent.count_not_found(issuer, now);
+            self.spent.count_found(issuer, now);
         }
     }
 
@@ -237,3 +240,5 @@ pub(crate) async fn sweep(in_force: watch::Receiver<Arc<InForce>>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
