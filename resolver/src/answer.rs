@@ -57,11 +57,16 @@ impl InForce {
             Err(error) => return (self.unpaid(&error, now), Outcome::Unpaid),
         };
         let content = request.body();
-        match operation {
-            Operation::Lookup | Operation::None => self.lookup(content, &paid, now),
+        let mut absent = false;
+        let answered = match operation {
+            Operation::Lookup | Operation::None => self.lookup(content, now, &mut absent),
             Operation::Publish => self.changed(self.publish(content, now)),
             Operation::Withdraw => self.changed(self.withdraw(content, now)),
+        };
+        if let (Some(redeemer), false) = (&self.redeemer, absent) {
+            redeemer.count_found(&paid, now);
         }
+        answered
     }
 
     fn redeem(
@@ -100,7 +105,8 @@ impl InForce {
         response
     }
 
-    fn lookup(&self, content: &[u8], paid: &Paid<'_>, now: Timestamp) -> (Response<Bytes>, Outcome) {
+    /// Sets `absent` if the answer is `notFound`.
+    fn lookup(&self, content: &[u8], now: Timestamp, absent: &mut bool) -> (Response<Bytes>, Outcome) {
         let malformed = |title| (problem(StatusCode::BAD_REQUEST, title), Outcome::Malformed);
         let Ok(query) = IdentifierRequest::decode(content) else {
             return malformed("the query is not an IdentifierRequest");
@@ -110,11 +116,7 @@ impl InForce {
             Subject::NotCanonical(_) => return malformed("the identifier is not in canonical form"),
             Subject::Unsupported => Ok(IdentifierResponse::empty(ResponseCode::UnsupportedField)),
         };
-        if let (Ok(IdentifierResponse { code: ResponseCode::NotFound, .. }), Some(redeemer)) =
-            (&answer, &self.redeemer)
-        {
-            redeemer.count_not_found(paid, now);
-        }
+        *absent = answer.as_ref().is_ok_and(|answer| answer.code == ResponseCode::NotFound);
         match answer.map(|answer| (answer.encode(), answer.code)) {
             Ok((Some(body), code)) => (success(body), Outcome::of(code)),
             Ok((None, _)) => self.failed_lookup(&DirectoryError::Content),

@@ -202,6 +202,11 @@ impl Resolver {
         })
     }
 
+    /// How often spending tokens has waited for the disk, since the set of them was opened.
+    pub fn token_syncs(&self) -> u64 {
+        self.in_force().spent.as_ref().map_or(0, |spent| spent.syncs())
+    }
+
     fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force.borrow())
     }

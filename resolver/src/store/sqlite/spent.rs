@@ -106,9 +106,10 @@ pub struct SpentTokens {
     path: PathBuf,
     writer: Mutex<Connection>,
     group: Group<Item, Outcome>,
-    /// Answers `notFound` that are not in the file yet. They get there with the next commit: a commit of
-    /// their own would take time, and show what the answer was.
-    not_found: Mutex<HashMap<(Domain, u64), u64>>,
+    /// Whoever pays is charged with an answer `notFound` until it is known to be another, so that the budget
+    /// is exact however many ask at once. What is to be given back is not in the file yet. It gets there with
+    /// the next commit: a commit of its own would take time, and show what the answer was.
+    found: Mutex<HashMap<(Domain, u64), u64>>,
     syncs: AtomicU64,
 }
 
@@ -123,7 +124,7 @@ impl SpentTokens {
             writer: Mutex::new(prepare::open(path, &SPENT_TOKENS)?),
             path: path.to_owned(),
             group: Group::default(),
-            not_found: Mutex::default(),
+            found: Mutex::default(),
             syncs: AtomicU64::new(0),
         })
     }
@@ -146,10 +147,10 @@ impl SpentTokens {
         self.run(Item::Refuse(now.unix() / DAY)).map(drop)
     }
 
-    /// Counts an answer `notFound` to a user of `issuer`. It is in the file after the next operation, and
-    /// counts in this process at once.
-    pub fn count_not_found(&self, issuer: &Domain, now: Timestamp) {
-        *lock(&self.not_found).entry((issuer.clone(), now.unix() / DAY)).or_default() += 1;
+    /// Notes that what a user of `issuer` paid for at `now` was not answered with `notFound`: that budget has one
+    /// more again. It is in the file after the next operation, and counts in this process at once.
+    pub fn count_found(&self, issuer: &Domain, now: Timestamp) {
+        *lock(&self.found).entry((issuer.clone(), now.unix() / DAY)).or_default() += 1;
     }
 
     /// Takes no more tokens under keys that are in use at `now`: for a set that may have forgotten some.
@@ -198,8 +199,8 @@ impl SpentTokens {
     fn commit(&self, writer: &mut Connection, items: &[Item]) -> rusqlite::Result<Vec<Spent>> {
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let log = wal::Log::begin(&transaction, &self.path);
-        let counted = lock(&self.not_found).clone();
-        tables::add_not_found(&transaction, &counted)?;
+        let counted = lock(&self.found).clone();
+        tables::give_back(&transaction, &counted)?;
         let retired = tables::retired(&transaction)?;
         let outcomes = items.iter().map(|item| match item {
             Item::Spend(spend) => tables::spend(&transaction, spend, retired),
@@ -214,7 +215,7 @@ impl SpentTokens {
 
     /// Takes off what is in the file now; what was counted meanwhile stays.
     fn forget_counted(&self, counted: &HashMap<(Domain, u64), u64>) {
-        let mut pending = lock(&self.not_found);
+        let mut pending = lock(&self.found);
         for (place, count) in counted {
             if let Some(left) = pending.get_mut(place) {
                 *left -= count;

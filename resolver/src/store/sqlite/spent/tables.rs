@@ -28,7 +28,7 @@ pub(super) fn spend(
     if !insert(transaction, epoch, spend)? {
         return refused(Spent::Before);
     }
-    add(transaction, spend.issuer.as_str(), spend.day, [count, 0, 0])?;
+    add(transaction, spend.issuer.as_str(), spend.day, [count, 1, 0])?;
     Ok(Spent::Accepted)
 }
 
@@ -36,13 +36,17 @@ pub(super) fn refuse(transaction: &Transaction<'_>, day: u64) -> rusqlite::Resul
     add(transaction, NOBODY, day, [0, 0, 1])
 }
 
-pub(super) fn add_not_found(
+/// Takes off what was charged for answers that were not `notFound`.
+pub(super) fn give_back(
     transaction: &Transaction<'_>,
     counted: &HashMap<(Domain, u64), u64>,
 ) -> rusqlite::Result<()> {
-    counted
-        .iter()
-        .try_for_each(|((issuer, day), count)| add(transaction, issuer.as_str(), *day, [0, *count, 0]))
+    let sql = "UPDATE budgets SET not_found = max(not_found - ?3, 0) WHERE issuer = ?1 AND day = ?2";
+    for ((issuer, day), count) in counted {
+        let given = params![issuer.as_str(), day.cast_signed(), count.cast_signed()];
+        transaction.prepare_cached(sql)?.execute(given)?;
+    }
+    Ok(())
 }
 
 /// When the set was begun anew because an earlier one was lost.
