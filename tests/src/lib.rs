@@ -6,10 +6,12 @@
 
 mod certificates;
 pub mod leaks;
+mod mint;
 mod net;
 pub mod world;
 pub mod writers;
 
 pub use certificates::Certificates;
+pub use mint::Mint;
 pub use net::{Net, NetBuilder};
 pub use world::{Person, World};

@@ -36,6 +36,7 @@ tested! {
     "pepper": gateway::stolen_pepper as recovers_from_a_stolen_pepper;
     "pepper-lost": gateway::lost_pepper as recovers_from_a_lost_pepper;
     "directory-lost": gateway::lost_directory as recovers_from_a_lost_directory;
+    "spent-lost": gateway::lost_spent_tokens as recovers_from_a_lost_set_of_spent_tokens;
     "journal-lost": gateway::lost_journal as recovers_from_a_lost_journal;
     "authority-key": authority::stolen_key as recovers_from_a_stolen_authority_key;
     "authority-lost": authority::lost_database as recovers_from_a_lost_authority_database;

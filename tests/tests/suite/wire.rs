@@ -12,6 +12,8 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tests::Net;
 use tests::world::phone;
@@ -34,8 +36,13 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(net: &Net, version: Version) -> Self {
+        Self::to(&net.ca(), net.gateway.as_ref().unwrap().addr(), version)
+    }
+
+    /// A client of the gateway that listens at `gateway`, with connections of its own.
+    pub(crate) fn to(ca: &Path, gateway: SocketAddr, version: Version) -> Self {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(net.ca()).unwrap() {
+        for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
             roots.add(certificate.unwrap()).unwrap();
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -47,7 +54,7 @@ impl Http {
             _ => builder.enable_http1().build(),
         };
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, gateway: format!("https://{}", net.gateway.as_ref().unwrap().addr()) }
+        Self { client, gateway: format!("https://{gateway}") }
     }
 
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use super::machine::{Machine, NUMBER};
+use crate::commands::system::now;
 use discreet_protocol::SigningKey;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use tests::Mint;
 
 /// Somebody who comes later.
 const LATER: &str = "+14155550177";
@@ -155,4 +157,26 @@ pub(crate) fn lost_journal(block: &str) {
     assert!(closed.code == Some(2) && closed.stderr.contains("journal"), "{closed:?}");
     machine.follow(block);
     machine.lookup(NUMBER, "state").succeeded();
+}
+
+pub(crate) fn lost_spent_tokens(block: &str) {
+    let mut machine = Machine::new();
+    let (mint, rules) = (Mint::new("issuer.example"), machine.site.world.rules());
+    let issuer = mint.rules(1000, 1000, now(), [-1, 30]);
+    machine
+        .site
+        .write("rules.toml", &format!("{rules}\n[prices]\nlookup = 1\npublish = 1\nwithdraw = 0\n{issuer}"));
+    machine.site.write("directory.db.spent", &"a disk that writes nonsense ".repeat(1000));
+    let refused = machine.site.gateway(["--check-config"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("retire-tokens"), "{refused:?}");
+    fs::remove_file(machine.site.path("directory.db.spent")).unwrap();
+    machine.site.gateway(["--check-config"]).refused(2, "retire-tokens");
+    machine.site.resolver(["retire-tokens"]).succeeded();
+    machine.start("discreet-gateway");
+    machine.start_relays();
+    machine.follow(block);
+    // Nobody is locked out until there are new keys.
+    machine.lookup(NUMBER, "state").succeeded();
+    let rules = fs::read_to_string(machine.site.path("rules.toml")).unwrap();
+    assert!(rules.contains("lookup = 0\npublish = 0\n") && rules.contains("edition = 2\n"), "{rules}");
 }
