@@ -11,10 +11,13 @@ mod files;
 mod generate;
 mod knowledge;
 mod numbers;
+mod paying;
 mod rates;
+mod scraping;
 mod statistics;
 mod stress;
 mod swap;
+mod tokens;
 mod transcripts;
 mod up;
 mod view;
@@ -39,6 +42,8 @@ enum Command {
     Knowledge(knowledge::Options),
     /// Measure imports against what the signatures alone allow, and how fast statuses are signed
     Rates(rates::Options),
+    /// What it takes to enumerate a country's numbers against a policy, and a try against the real programs
+    Scraping(scraping::Options),
     /// Measure relay and gateway, as real processes, under what the internet would do to them
     #[command(subcommand)]
     Stress(stress::Command),
@@ -46,6 +51,8 @@ enum Command {
     Record(transcripts::Options),
     /// Exchange who asks about whom: no party alone may see a difference
     Swap(swap::Options),
+    /// Measure what lookup tokens cost: verifying and spending them, on the disk, and in a lookup
+    Tokens(tokens::Options),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
     Up(up::Options),
     /// Simulate a population, and let adversaries guess who asked about whom
@@ -64,6 +71,8 @@ async fn main() -> Result<()> {
         Command::Record(options) => transcripts::run(&options).await,
         Command::Stress(command) => stress::run(&command).await,
         Command::Swap(options) => swap::run(&options).await,
+        Command::Scraping(options) => scraping::run(&options).await,
+        Command::Tokens(options) => tokens::run(&options).await,
         Command::Up(options) => up::run(&options).await,
         Command::Unlinkability(options) => unlinkability::run(options).await,
     }

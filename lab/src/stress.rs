@@ -14,7 +14,7 @@ mod asker;
 mod idle;
 pub(crate) mod link;
 pub(crate) mod machine;
-mod network;
+pub(crate) mod network;
 mod people;
 pub(crate) mod process;
 mod restarts;
@@ -32,31 +32,42 @@ pub(crate) enum Command {
 }
 
 /// What was measured.
-struct Report {
+pub(crate) struct Report {
     /// For people: lines of a table.
-    table: Vec<String>,
+    pub(crate) table: Vec<String>,
     /// For programs: the fields of an object.
-    figures: serde_json::Value,
+    pub(crate) figures: serde_json::Value,
     /// Targets that were missed, a sentence each.
-    missed: Vec<String>,
+    pub(crate) missed: Vec<String>,
 }
 
 pub(crate) async fn run(command: &Command) -> Result<()> {
-    let machine = Machine::here();
     let (report, json) = match command {
         Command::Idle(options) => (idle::run(options).await?, options.json),
         Command::Slow(options) => (slow::run(options).await?, options.json),
         Command::Restarts(options) => (restarts::run(options).await?, options.json),
     };
-    let Report { table, figures, missed } = report;
-    if json {
-        let machine = machine.json();
-        println!("{}", serde_json::json!({ "machine": machine, "figures": figures, "missed": missed }));
-    } else {
-        println!("{machine}\n\n{}", table.join("\n"));
+    report.print(json)
+}
+
+impl Report {
+    /// Prints it, with the machine.
+    ///
+    /// # Errors
+    ///
+    /// When a target was missed.
+    pub(crate) fn print(self, json: bool) -> Result<()> {
+        let machine = Machine::here();
+        let Self { table, figures, missed } = self;
+        if json {
+            let machine = machine.json();
+            println!("{}", serde_json::json!({ "machine": machine, "figures": figures, "missed": missed }));
+        } else {
+            println!("{machine}\n\n{}", table.join("\n"));
+        }
+        ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
+        Ok(())
     }
-    ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
-    Ok(())
 }
 
 /// A bar on a terminal, and nothing elsewhere.
@@ -67,7 +78,7 @@ pub(crate) fn bar(length: u64, what: &str) -> ProgressBar {
 }
 
 /// A number with one digit behind the point, as JSON has none for what is not a number.
-fn tenths(value: f64) -> serde_json::Value {
+pub(crate) fn tenths(value: f64) -> serde_json::Value {
     serde_json::json!((value * 10.0).round() / 10.0)
 }
 

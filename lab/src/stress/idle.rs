@@ -77,7 +77,8 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
         // One more place for each connection that is being made when another goes.
         all + SPARE
     );
-    let plan = Plan { mappings: options.mappings, relay_limits, sockets: Sockets::Theirs };
+    let plan =
+        Plan { mappings: options.mappings, relay_limits, sockets: Sockets::Theirs, rules: String::new() };
     let network = Network::start(&plan).await?;
     let connector = Connector::new(&network.ca)?;
     let asker = Arc::new(Asker::new(&network, &connector, options.mappings).await?);

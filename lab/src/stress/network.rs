@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) relay_limits: String,
     /// Who opens the listening sockets.
     pub(crate) sockets: Sockets,
+    /// What the rules say besides, as lines of TOML: issuers and prices.
+    pub(crate) rules: String,
 }
 
 /// Who opens the listening sockets.
@@ -79,7 +81,7 @@ impl Network {
         for name in ["gateway", "relay-1", "relay-2"] {
             certificate(&certificates, name)?;
         }
-        let directory_key = provider(path, plan.mappings).await?;
+        let directory_key = provider(path, plan).await?;
         let gateway = Server::start(path, "gateway", plan, gateway_config).await?;
         let origin = format!("https://{}", gateway.process.address());
         let relay = |name| Server::start(path, name, plan, |listen| relay_config(listen, plan, &origin));
@@ -150,12 +152,12 @@ impl Server {
 }
 
 /// Rules, directory and keys; returns what clients pin.
-async fn provider(folder: &Path, mappings: u64) -> Result<String> {
+async fn provider(folder: &Path, plan: &Plan) -> Result<String> {
     let world = World::new(SEED, Timestamp::from_unix(Clock::system().now()));
-    let mut lines = generate::lines(&world, SEED, mappings)?;
+    let mut lines = generate::lines(&world, SEED, plan.mappings)?;
     lines.push(String::new());
     fs::write(folder.join("mappings.jsonl"), lines.join("\n"))?;
-    fs::write(folder.join("rules.toml"), world.rules())?;
+    fs::write(folder.join("rules.toml"), world.rules() + &plan.rules)?;
     let resolver = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
     fs::write(folder.join("resolver.toml"), resolver)?;
     run("discreet-resolver", &["init"], folder).await?;

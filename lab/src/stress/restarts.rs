@@ -106,7 +106,12 @@ struct Phase {
 pub(crate) async fn run(options: &Options) -> Result<Report> {
     let loops = u64::from(options.clients) * u64::from(options.concurrency) + u64::from(options.newcomers);
     raise_descriptors(loops * 4 + SPARE)?;
-    let plan = Plan { mappings: options.mappings, relay_limits: String::new(), sockets: Sockets::Ours };
+    let plan = Plan {
+        mappings: options.mappings,
+        relay_limits: String::new(),
+        sockets: Sockets::Ours,
+        rules: String::new(),
+    };
     let mut network = Network::start(&plan).await?;
     let load = Load::start(options, &network)?;
     // Not measured: the first policies are fetched, and connections made.

@@ -79,7 +79,8 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
     raise_descriptors((options.connections + SPARE) as u64)?;
     let relay_limits = options.max_connections.map(|most| format!("max_connections = {most}"));
     let relay_limits = relay_limits.unwrap_or_default();
-    let plan = Plan { mappings: options.mappings, relay_limits, sockets: Sockets::Theirs };
+    let plan =
+        Plan { mappings: options.mappings, relay_limits, sockets: Sockets::Theirs, rules: String::new() };
     let network = Network::start(&plan).await?;
     let connector = Connector::new(&network.ca)?;
     let asker = Arc::new(Asker::new(&network, &connector, options.mappings).await?);
