@@ -9,13 +9,15 @@ use crate::stress::machine::{Machine, raise_descriptors};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use contest::{Plan, Row, heading};
+use discreet_protocol::time::Timestamp;
+use discreet_serve::Clock;
 use indicatif::{ProgressBar, ProgressStyle};
 use peers::Peers;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use system::System;
-use tokens::Mint;
+use tests::Mint;
 
 mod contest;
 mod cpu;
@@ -30,10 +32,11 @@ mod relay;
 mod sink;
 mod stock;
 mod system;
-mod tokens;
 
 /// Descriptors that the load generator and a server need at most.
 const DESCRIPTORS: u64 = 4096;
+/// Whose tokens are taken.
+const ISSUER: &str = "issuer.example";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -137,7 +140,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 }
 
 async fn measure(bench: &Bench, options: &Options) -> Result<Measured> {
-    let mint = Arc::new(Mint::new()?);
+    let mint = Arc::new(Mint::new(ISSUER));
     let has = |part| options.parts.contains(&part);
     let mut measured = Measured::default();
     let needs_directory = has(Part::Relay) || has(Part::Gateway) || has(Part::Path);
@@ -145,7 +148,9 @@ async fn measure(bench: &Bench, options: &Options) -> Result<Measured> {
         // Relays need none, and get certificates and a folder of it.
         let mappings = if has(Part::Gateway) || has(Part::Path) { options.mappings } else { 1 };
         bench.bar.set_message(format!("{mappings} mappings are made and imported"));
-        let system = System::new(mappings, &mint.rules()).await?;
+        let now = Timestamp::from_unix(Clock::system().now());
+        let issuer = mint.rules(1_000_000_000, 1_000_000_000, now, [-1, 30]);
+        let system = System::new(mappings, &format!("\n[prices]\nlookup = 1\n{issuer}")).await?;
         if has(Part::Relay) {
             measured.rows.extend(relay::measure(bench, &system).await?);
         }

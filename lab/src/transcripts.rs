@@ -114,9 +114,8 @@ async fn live(options: &Options, lookups: u64, recorder: &Recorder) -> Result<Ve
     });
     let net = builder.start(world).await?;
     let addresses = (0..options.clients).map(address);
-    let clients: Vec<Client> = addresses
-        .map(|address| net.client().local_address(address).build())
-        .collect::<Result<_, _>>()?;
+    let clients: Vec<Client> =
+        addresses.map(|address| net.client().local_address(address).build()).collect::<Result<_, _>>()?;
     let mut random = ChaCha20Rng::seed_from_u64(options.seed);
     let mut truth = Vec::new();
     let bar = bar(lookups, "lookups");
@@ -160,7 +159,8 @@ fn table<'a>(party: &'a str, connections: &[Connection]) -> Result<Vec<Row<'a>>>
     let of_party = connections.iter().filter(|connection| connection.party == party);
     for (index, connection) in of_party.enumerate() {
         for exchange in exchanges(connection)? {
-            let row = |message: &Message, direction| row(message, direction, &exchange, party, index, connection);
+            let row =
+                |message: &Message, direction| row(message, direction, &exchange, party, index, connection);
             rows.push(row(&exchange.request, "received"));
             rows.push(row(&exchange.response, "sent"));
         }

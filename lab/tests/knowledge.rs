@@ -60,7 +60,10 @@ fn a_party_that_knows_too_little_is_noticed() {
     let ran = knowledge(&["--clients", "3", "--plant", "lost-record"]);
     let said = String::from_utf8(ran.stdout).unwrap();
     assert!(ran.status.success(), "{said}");
-    assert!(said.contains("gateway and resolver knows the CSI asked of 0 of 3 clients, and should of all"), "{said}");
+    assert!(
+        said.contains("gateway and resolver knows the CSI asked of 0 of 3 clients, and should of all"),
+        "{said}"
+    );
 }
 
 #[test]

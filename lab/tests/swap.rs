@@ -28,7 +28,10 @@ fn a_planted_difference_is_caught() {
     let ran = lab(&["swap", "--runs", "80", "--plant", "header", "--json"]);
     assert!(ran.status.success(), "{ran:?}");
     let said: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-    assert_eq!((said["live"][0]["party"].as_str(), said["live"][0]["auc"].as_f64()), (Some("gateway"), Some(1.0)));
+    assert_eq!(
+        (said["live"][0]["party"].as_str(), said["live"][0]["auc"].as_f64()),
+        (Some("gateway"), Some(1.0))
+    );
 }
 
 /// A table's rows, by the names of its columns.

@@ -83,15 +83,6 @@ impl TokenKey {
         }
     }
 
-    /// The key with this modulus, big-endian.
-    ///
-    /// # Errors
-    ///
-    /// When it is none of 2048 bits.
-    pub fn from_modulus(modulus: &[u8; NK]) -> Result<Self, TokenKeyError> {
-        Self::from_spki(&[&SPKI_HEAD[..], modulus, &SPKI_TAIL].concat())
-    }
-
     /// The key as `SubjectPublicKeyInfo` in DER.
     pub fn to_spki(&self) -> Vec<u8> {
         [&SPKI_HEAD[..], &self.modulus[..], &SPKI_TAIL].concat()
