@@ -145,7 +145,7 @@ impl System {
     async fn start(&self, name: &str, binary: &'static str, config: &str) -> Result<Process> {
         let file = self.folder().join(format!("{name}.toml"));
         fs::write(&file, config)?;
-        Process::start(&Program { name: name.to_owned(), binary, config: file }, None).await
+        Process::start(&Program { name: name.to_owned(), binary, config: file, says: None }, None).await
     }
 
     /// How to connect to one of ours.
