@@ -67,7 +67,8 @@ pub struct Settings {
     pub cover_permille: u32,
     /// Tokens of the stock that refreshes and covers leave to the user.
     pub reserve: u32,
-    /// Within which time a new contact is asked; longer where `burst` wants it. Zero is at once.
+    /// Within which time a new contact is asked; for more than `burst` pays, at least so many days as bursts
+    /// are needed. Zero is at once.
     pub first_within: Duration,
     /// No contact's mean is shorter, however few there are. With zero the rate at which the client sends
     /// does not depend on how many contacts it has.
@@ -156,9 +157,9 @@ impl Pacing {
     pub fn add(&mut self, now: Moment, contacts: impl IntoIterator<Item = Contact>, rng: &mut impl Rng) {
         self.new.extend(contacts);
         let count = self.new.len() as u64;
-        // A day's burst is not asked for faster than in a day.
-        let tokens = count.saturating_mul(self.price());
-        let least = tokens.saturating_mul(DAY) / u64::from(self.settings.burst.max(1));
+        let (tokens, burst) = (count.saturating_mul(self.price()), u64::from(self.settings.burst.max(1)));
+        // What goes beyond a burst is asked for no faster than a burst a day.
+        let least = if tokens > burst { tokens.saturating_mul(DAY) / burst } else { 0 };
         let within = match millis(self.settings.first_within) {
             0 => 0,
             within => within.max(least),

@@ -58,8 +58,8 @@ pub(crate) struct SyncBook {
     /// Two-letter region that completes national numbers, such as DE
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
-    /// The time over which new contacts are spread: 90s, 30m, 6h, 3d. Over more than 2000 tokens' worth a
-    /// day it takes longer
+    /// The time over which new contacts are spread: 90s, 30m, 6h, 3d. Contacts worth more than 2000 tokens
+    /// take a day for each 2000
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     within: Duration,
     /// Ask about all new contacts at once. It costs privacy: whoever sees so many questions in one sweep

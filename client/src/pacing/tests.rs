@@ -168,6 +168,13 @@ fn a_book_beyond_the_burst_takes_more_days() {
     let mut pacing = Pacing::new(Settings::default(), Ledger::default());
     pacing.add(Moment(0), contacts(0..5_000), rng);
     assert_eq!(pacing.first_until(), Moment(5 * DAY / 2));
+    // One within it takes the time it is given, however short.
+    let mut small = Pacing::new(
+        Settings { first_within: Duration::from_millis(HOUR), ..Settings::default() },
+        Ledger::default(),
+    );
+    small.add(Moment(0), contacts(0..2_000), rng);
+    assert_eq!(small.first_until(), Moment(HOUR));
     run(&mut pacing, 0, 4 * DAY, rng);
     assert_eq!(pacing.unasked(), 0);
 }
