@@ -9,7 +9,9 @@ use super::common::{self, Directory};
 use super::failure::{Failure, UNAVAILABLE};
 use clap::{Args, Subcommand};
 use discreet_client::pacing::{Action, Contact, Moment, Pacing, Settings};
-use discreet_client::{Answer, Client, Csi, Error, Fault, Outcome, Query, RelayError};
+use discreet_client::{
+    Answer, Client, Csi, DirectoryError, Error, Fault, Outcome, Query, RelayError, TokensError,
+};
 use progress::Progress;
 use rand::SeedableRng;
 use rand::rngs::{ChaCha12Rng, SysRng};
@@ -32,6 +34,8 @@ pub(crate) use book::BookError;
 const MAX_ATTEMPTS: u8 = 3;
 /// The longest sleep at a time: a machine that was asleep is noticed afterwards.
 const NAP: Duration = Duration::from_secs(5);
+/// How often the stock is looked at while there is no token: they become usable one by one over hours.
+const RESTOCK: u64 = 10 * 60 * 1000;
 /// Tokens of a day without `--budget`, as issuers give by default.
 const BUDGET: u32 = 150;
 
@@ -40,7 +44,8 @@ pub(crate) enum Contacts {
     /// Ask about everybody in an address book (vCard or CSV), each in a request and at a time of his own
     ///
     /// A book that is asked about in one sweep would name its owner, so the requests are spread evenly over a
-    /// day (--within). Each answer is remembered at once: stopped in whatever way and started again, it goes
+    /// day (--within). Where tokens run out it ends and says when there are some; with --watch it waits for
+    /// them. Each answer is remembered at once: stopped in whatever way and started again, it goes
     /// on where it was. Answers are kept for `discreet lookup`.
     ///
     /// Of a vCard the lines TEL and EMAIL are read; of a table (CSV) the columns whose names in the first
@@ -91,6 +96,9 @@ struct Run<'a> {
     attempts: Vec<u8>,
     tally: Tally,
     sweep: bool,
+    watch: bool,
+    /// Tokens that a lookup costs.
+    price: u8,
     stop: Pin<Box<dyn Future<Output = std::io::Result<()>>>>,
 }
 
@@ -137,6 +145,8 @@ impl SyncBook {
             tally: Tally { before: progress.asked().len() as u64, ..Tally::default() },
             progress,
             sweep: self.now,
+            watch: self.watch,
+            price: policy.prices.lookup,
             stop: Box::pin(tokio::signal::ctrl_c()),
         };
         let ended = run.start().await;
@@ -172,12 +182,40 @@ impl Run<'_> {
         }
         self.screen.begin(self.pacing.unasked(), self.pacing.first_until(), started);
         loop {
+            self.restock().await?;
             match self.pacing.poll(now(), &mut self.rng) {
                 Action::Lookup(contact) | Action::Cover(contact) => self.ask(contact).await?,
                 Action::WaitUntil(at) => self.wait(at).await?,
-                Action::OutOfTokens | Action::Idle => return Ok(()),
+                Action::OutOfTokens if self.watch => self.wait(now().plus(RESTOCK)).await?,
+                Action::OutOfTokens => return Err(self.out_of_tokens().await),
+                Action::Idle => return Ok(()),
             }
         }
+    }
+
+    /// Tells pacing what the wallet has, where that counts and something is due.
+    async fn restock(&mut self) -> Result<(), Failure> {
+        if self.price == 0 || self.pacing.next().is_none_or(|at| at > now()) {
+            return Ok(());
+        }
+        match self.client.tokens().await {
+            Ok(stock) => self.pacing.stock(now(), stock.usable() as u64, &mut self.rng),
+            // Who has no policy sends nothing either, and the lookup says why.
+            Err(Error::Relay { .. } | Error::Unconfirmed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// When there are tokens again.
+    async fn out_of_tokens(&self) -> Failure {
+        let next = self
+            .client
+            .tokens()
+            .await
+            .ok()
+            .and_then(|stock| stock.keys.iter().filter_map(|key| key.next).min());
+        Error::from(TokensError::NoneUsable { price: self.price, next }).into()
     }
 
     /// Asks about one, and remembers that at once.
@@ -191,6 +229,7 @@ impl Run<'_> {
         let is_new = !self.progress.is_asked(contact);
         let answered = match &answer {
             Ok(answer) => Some(is_reachable(answer)),
+            Err(Error::Directory(DirectoryError::Unpaid)) => None,
             Err(error @ Error::Directory(_)) if error.is_refusal() => Some(false),
             Err(_) => None,
         };
