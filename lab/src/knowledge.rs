@@ -12,10 +12,11 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use matrix::{Matrix, Verdict, measure};
 use network::{GatewayFolder, Network};
-use person::{Person, people};
+use person::{Person, What, people};
 use plant::Plant;
 use record::{Party, Record};
 use serde_json::json;
+use spelling::Canary;
 use std::path::PathBuf;
 
 mod detector;
@@ -59,12 +60,13 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let mut people = people(options.seed, options.clients.into())?;
     let (mut record, gateway) = collect(&mut people, &options.plant).await?;
+    opened::issued(&mut people, &record)?;
     opened::open(&mut people, &mut record, &gateway.path)?;
     drop::<GatewayFolder>(gateway);
     for plant in &options.plant {
         plant.put(&people, &mut record);
     }
-    let matrix = measure(&people, &record, &parties())?;
+    let matrix = measure(&people, &record, &parties(&people))?;
     let broken = matrix.broken();
     let document = json!({ "matrix": matrix, "seed": options.seed, "broken": broken });
     if let Some(out) = &options.out {
@@ -78,24 +80,21 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     judge(&matrix, &broken, &options.plant)
 }
 
-fn parties() -> [Party; 7] {
-    [
-        Party::ProviderRelay,
-        Party::OtherRelay,
-        Party::Gateway,
-        Party::Authority,
-        Party::ClientLink,
-        Party::GatewayLink,
-        Party::Colluding,
-    ]
+fn parties(people: &[Person]) -> Vec<Party> {
+    let mut parties = vec![Party::ProviderRelay, Party::OtherRelay, Party::Gateway];
+    parties.extend(network::issuers_of(people).into_iter().map(Party::Issuer));
+    parties.extend([Party::Authority, Party::ClientLink, Party::GatewayLink, Party::Colluding]);
+    parties
 }
 
 /// Runs everything, one client after the other, and stops it.
 async fn collect(people: &mut [Person], plants: &[Plant]) -> Result<(Record, GatewayFolder)> {
     let network = Network::start(people, plants).await?;
     let bar = bar(2 * people.len() as u64, "clients");
-    for person in people.iter() {
+    for person in people.iter_mut() {
         network.enrol(person).await.context("an enrolment failed")?;
+        let bearer = network.refill(person).await.context("a token was not issued")?;
+        person.found.push((What::Account, Canary::Text(bearer)));
         bar.inc(1);
     }
     for person in people.iter_mut() {

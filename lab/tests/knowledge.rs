@@ -32,6 +32,12 @@ fn everybody_learns_what_was_promised_and_no_more() {
     assert_eq!((known("relay-1", "address"), known("relay-1", "csi")), (3, 0));
     assert_eq!((known("gateway", "address"), known("gateway", "csi")), (0, 3));
     assert_eq!((known("authority", "account"), known("authority", "time")), (3, 0));
+    assert_eq!((known("issuer-1", "account"), known("issuer-1", "issued")), (1, 1));
+    assert_eq!((known("issuer-1", "spent"), known("issuer-1", "time")), (0, 0));
+    assert_eq!(
+        (known("gateway", "provider"), known("gateway", "spent"), known("gateway", "issued")),
+        (3, 3, 0)
+    );
 }
 
 #[test]
@@ -46,13 +52,14 @@ fn every_planted_leak_is_caught() {
         "kept-answer",
         "kept-moment",
         "kept-account",
+        "kept-token",
     ] {
         plants.extend(["--plant", kind]);
     }
     let ran = knowledge(&plants);
     let said = String::from_utf8(ran.stdout).unwrap();
     assert!(ran.status.success(), "{said} {}", String::from_utf8_lossy(&ran.stderr));
-    assert!(said.contains("caught: all 8 that were planted"), "{said}");
+    assert!(said.contains("caught: all 9 that were planted"), "{said}");
 }
 
 #[test]

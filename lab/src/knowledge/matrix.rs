@@ -100,7 +100,9 @@ fn busy(people: &[Person], record: &Record, party: Party, found: &mut Found) {
         person.moment.is_some_and(|moment| record.is_busy(party, moment.from, moment.until))
     };
     let busy: Vec<_> = people.iter().filter(at).collect();
-    if busy.len() >= COINCIDENCES.min(people.len()) {
+    // Nobody comes to an issuer but its users: there is no chance about it.
+    let enough = if matches!(party, Party::Issuer(_)) { 1 } else { COINCIDENCES };
+    if busy.len() >= enough {
         for person in busy {
             let trace = Trace { place: "traffic".to_owned(), form: "at that time".to_owned() };
             found.entry((What::Time, person.index)).or_default().insert(trace);
@@ -117,7 +119,8 @@ fn cell(party: Party, what: What, people: &[Person], found: &Found) -> Cell {
     }
     let with = |person: &&Person| person.canaries().iter().any(|(other, _)| *other == what);
     let with: BTreeSet<_> = people.iter().filter(with).map(|person| person.index).collect();
-    let served: BTreeSet<_> = with.iter().copied().filter(|index| serves(party, *index)).collect();
+    let served = people.iter().filter(|person| with.contains(&person.index) && serves(party, person));
+    let served: BTreeSet<_> = served.map(|person| person.index).collect();
     let traces = found.iter().filter(|((other, _), _)| *other == what);
     let known: BTreeSet<_> = traces.clone().map(|((_, person), _)| *person).collect();
     let traces = traces.flat_map(|(_, traces)| traces);
@@ -147,9 +150,9 @@ fn row(party: Party) -> &'static Row {
     }
 }
 
-/// Whether `party` serves the person with this index.
-fn serves(party: Party, person: usize) -> bool {
-    !matches!(party, Party::Issuer(of) if of != person)
+/// Whether `party` serves this person.
+fn serves(party: Party, person: &Person) -> bool {
+    !matches!(party, Party::Issuer(number) if number != person.issuer())
 }
 
 impl Trace {

@@ -1,5 +1,5 @@
-//! The real programs as processes of their own: two relays of two operators, a gateway with its resolver and an
-//! authority, each behind a recorder, each with a folder of its own and the most talkative log there is. And the
+//! The real programs as processes of their own: two relays of two operators, a gateway with its resolver, an
+//! authority and the senders' issuers, each behind a recorder, each with a folder of its own and the most talkative log there is. And the
 //! clients: the command `discreet`, each from an address of its own.
 
 use super::person::{Moment, Person};
@@ -12,7 +12,7 @@ use discreet_protocol::time::Timestamp;
 use discreet_serve::Clock;
 use discreet_serve::secret::create_secret;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,6 +27,8 @@ use tokio::time::{sleep, timeout};
 
 /// The gateway's name at the relays.
 const NAME: &str = "dp";
+/// A person's file with the token for the issuer.
+const ISSUER_BEARER: &str = "issuer-bearer";
 /// Between two lookups, so that no two fall into one second.
 const PAUSE: Duration = Duration::from_millis(1100);
 /// How long a page of metrics may take, and how long it may be.
@@ -68,7 +70,11 @@ impl Network {
             folder,
         };
         network.authority().await?;
-        network.gateway(people).await?;
+        let mut issuers = String::new();
+        for issuer in issuers_of(people) {
+            issuers += &network.issuer(issuer, people).await?;
+        }
+        network.gateway(people, &issuers).await?;
         for party in [Party::ProviderRelay, Party::OtherRelay] {
             let says = plants.iter().find_map(|plant| plant.says(party, people));
             network.relay(party, people, says).await?;
@@ -93,7 +99,35 @@ impl Network {
         self.launch(Party::Authority, "discreet-provider", None).await
     }
 
-    async fn gateway(&mut self, people: &[Person]) -> Result<()> {
+    /// Starts the issuer of this number and returns the lines for the rules of who takes its tokens.
+    async fn issuer(&mut self, number: usize, people: &[Person]) -> Result<String> {
+        let party = Party::Issuer(number);
+        let folder = self.party_folder(party)?;
+        let config = format!(
+            "[issuer]\nname = \"{}\"\nkeys = \"issuer.keys\"\ndatabase = \"issuer.db\"\n\
+             accounts.bearers = \"accounts.tokens\"\n",
+            issuer_name(number)
+        );
+        self.write_config(party, &config)?;
+        run("discreet-provider", &["--config", "config.toml", "init"], &folder).await?;
+        let keys = ["--config", "config.toml", "issuer", "keys"];
+        let rules = run("discreet-provider", &keys, &folder).await?;
+        let mut accounts = String::new();
+        for person in people.iter().filter(|person| person.issuer() == number) {
+            let arguments = ["--config", "config.toml", "issuer", "token", &person.account];
+            let printed = run("discreet-provider", &arguments, &folder).await?;
+            let (token, line) = printed.trim().split_once('\n').context("a fresh token and its line")?;
+            accounts += &format!("{line}\n");
+            let own = self.person_folder(person);
+            fs::create_dir_all(&own)?;
+            write_own(&own.join(ISSUER_BEARER), token)?;
+        }
+        write_own(&folder.join("accounts.tokens"), &accounts)?;
+        self.launch(party, "discreet-provider", None).await?;
+        Ok(rules)
+    }
+
+    async fn gateway(&mut self, people: &[Person], issuers: &str) -> Result<()> {
         let folder = self.party_folder(Party::Gateway)?;
         let feed = format!(
             "namespaces = [\"tel:+\", \"mailto:a.example\"]\nfeed = {{ url = \"https://{}\", ca = \"{}\" }}\n",
@@ -101,7 +135,8 @@ impl Network {
             self.certificates.ca().display()
         );
         let namespaces = "namespaces = [\"tel:+\", \"mailto:a.example\"]\n";
-        fs::write(folder.join("rules.toml"), self.world.rules().replacen(namespaces, &feed, 1))?;
+        let rules = self.world.rules().replacen(namespaces, &feed, 1);
+        fs::write(folder.join("rules.toml"), format!("{rules}\n[prices]\nlookup = 1\n{issuers}"))?;
         let resolver = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
         fs::write(folder.join("resolver.toml"), resolver)?;
         // Attested by the other authority: the one that is up knows the senders, and must not hear of these.
@@ -178,6 +213,11 @@ impl Network {
             let url = format!("https://{}/{NAME}", self.door(party)?);
             profile += &format!("\n[[relays]]\nurl = \"{url}\"\noperator = \"{operator}\"\n{more}");
         }
+        profile += &format!(
+            "\n[issuer]\nname = \"{}\"\nurl = \"https://{}\"\nbearer = \"{ISSUER_BEARER}\"\n",
+            issuer_name(person.issuer()),
+            self.door(Party::Issuer(person.issuer()))?
+        );
         Ok(fs::write(folder.join("profile.toml"), profile)?)
     }
 
@@ -196,13 +236,23 @@ impl Network {
         run("discreet", &get, &folder).await.map(drop)
     }
 
+    /// Has the person get a token to pay with; returns what the issuer knows the person by.
+    pub(super) async fn refill(&self, person: &Person) -> Result<String> {
+        let folder = self.person_folder(person);
+        let bind = person.address.to_string();
+        let get = ["tokens", "get", "--count", "1", "--profile", "profile.toml", "--state", "state"];
+        run("discreet", &[&get[..], &["--bind", &bind]].concat(), &folder).await?;
+        Ok(fs::read_to_string(folder.join(ISSUER_BEARER))?.trim().to_owned())
+    }
+
     /// Has the person make the lookup, in a second of its own; returns when.
     pub(super) async fn look_up(&self, person: &Person) -> Result<Moment> {
         sleep(PAUSE).await;
         let (from, unix) = (self.recorder.now(), Clock::system().now());
         let bind = person.address.to_string();
         let lookup = ["lookup", person.asked.value(), "--profile", "profile.toml", "--state", "state"];
-        let lookup = [&lookup[..], &["--json", "--bind", &bind]].concat();
+        // A token's own moment would come within a day.
+        let lookup = [&lookup[..], &["--json", "--fresh-tokens", "--bind", &bind]].concat();
         let answer = run("discreet", &lookup, &self.person_folder(person)).await?;
         anyhow::ensure!(answer.contains(&person.answer), "a lookup did not find what is in the directory");
         Ok(Moment { from, until: self.recorder.now(), unix })
@@ -252,9 +302,19 @@ fn address(party: Party) -> IpAddr {
         Party::ProviderRelay => 11,
         Party::OtherRelay => 12,
         Party::Authority => 31,
+        Party::Issuer(number) => 41 + u8::try_from(number).unwrap_or_default(),
         _ => 21,
     };
     Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+fn issuer_name(number: usize) -> String {
+    format!("issuer-{number}.example")
+}
+
+/// The numbers of the issuers that these people have.
+pub(super) fn issuers_of(people: &[Person]) -> BTreeSet<usize> {
+    people.iter().map(Person::issuer).collect()
 }
 
 /// What a server answers to who collects metrics.

@@ -1,5 +1,5 @@
 //! What the gateway's own keys open of what it had: the requests, and the records of those who were asked
-//! about. Also finds the tokens, which nobody knew before the run.
+//! about. And the tokens, which nobody knew before the run: as they were issued, and as they were spent.
 
 use super::person::{Person, What};
 use super::record::{Party, Record};
@@ -19,6 +19,29 @@ const NONCE: std::ops::Range<usize> = 2..34;
 const CHALLENGE: std::ops::Range<usize> = 34..66;
 const KEY: std::ops::Range<usize> = 66..98;
 const AUTHENTICATOR: std::ops::Range<usize> = 98..130;
+
+/// Where the blinded message is in a request for a token (RFC 9578 §6.1), and how much of it and of the answer
+/// is searched for.
+const BLINDED: std::ops::Range<usize> = 3..35;
+const SIGNATURE: std::ops::Range<usize> = 0..32;
+
+/// Finds the tokens that were issued to `people`: each of them came from an address of its own.
+pub(super) fn issued(people: &mut [Person], record: &Record) -> Result<()> {
+    for person in people {
+        for (peer, exchange) in record.exchanges_from(Party::Issuer(person.issuer()))? {
+            let is_token = exchange.line().starts_with("POST") && exchange.response.field(":status") == "200";
+            if is_token && peer == person.address {
+                for (bytes, range) in
+                    [(&exchange.request.body, BLINDED), (&exchange.response.body, SIGNATURE)]
+                {
+                    let bytes = bytes.get(range).context("a token that is too short")?.to_vec();
+                    person.found.push((What::Issued, Canary::Bytes(bytes)));
+                }
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Adds to the record what the keys in `folder` open.
 pub(super) fn open(people: &mut [Person], record: &mut Record, folder: &Path) -> Result<()> {

@@ -11,6 +11,8 @@ use serde::Serialize;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+/// Most providers; with more people than that, some share one.
+const PROVIDERS: usize = 8;
 /// Bytes of randomness in a name.
 const NAME_BYTES: usize = 12;
 
@@ -122,6 +124,11 @@ pub(super) fn people(seed: u64, count: usize) -> Result<Vec<Person>> {
 }
 
 impl Person {
+    /// The number of the person's provider, which is an issuer.
+    pub(super) fn issuer(&self) -> usize {
+        self.index % PROVIDERS
+    }
+
     /// What is searched for, and what finding it tells.
     pub(super) fn canaries(&self) -> Vec<(What, Canary)> {
         let service = self.answer.rsplit('/').next().unwrap_or_default().to_owned();

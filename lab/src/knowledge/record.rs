@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(super) enum Party {
     OtherRelay,
     /// The gateway with the resolver inside.
     Gateway,
-    /// The issuer of the person with this index.
+    /// The issuer of this number.
     Issuer(usize),
     /// The authority that attests the senders' own identifiers, and whose feed the resolver pulls.
     Authority,
@@ -68,7 +69,7 @@ impl fmt::Display for Party {
             Self::ProviderRelay => "relay of the sender's provider",
             Self::OtherRelay => "relay of somebody else",
             Self::Gateway => "gateway and resolver",
-            Self::Issuer(index) => return write!(f, "issuer of sender {}", index + 1),
+            Self::Issuer(index) => return f.pad(&format!("issuer {}", index + 1)),
             Self::Authority => "authority",
             Self::ClientLink => "observer, sender to relay",
             Self::GatewayLink => "observer, relay to gateway",
@@ -120,9 +121,17 @@ impl Record {
 
     /// The exchanges that `party` took part in.
     pub(super) fn exchanges(&self, party: Party) -> Result<Vec<Exchange>> {
-        let connections = self.connections.iter().filter(|connection| party.ends(connection));
-        let all: Vec<_> = connections.map(exchanges).collect::<Result<_>>()?;
-        Ok(all.into_iter().flatten().collect())
+        Ok(self.exchanges_from(party)?.into_iter().map(|(_, exchange)| exchange).collect())
+    }
+
+    /// As [`Record::exchanges`], with who asked.
+    pub(super) fn exchanges_from(&self, party: Party) -> Result<Vec<(IpAddr, Exchange)>> {
+        let mut all = Vec::new();
+        for connection in self.connections.iter().filter(|connection| party.ends(connection)) {
+            let peer = connection.peer.ip();
+            all.extend(exchanges(connection)?.into_iter().map(|exchange| (peer, exchange)));
+        }
+        Ok(all)
     }
 
     /// All that `party` had.

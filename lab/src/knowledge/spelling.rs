@@ -169,7 +169,7 @@ fn hashes(of: &[u8]) -> Vec<Spelling> {
 /// Two digits in a byte; an odd last one with F beside it.
 fn bcd(digits: &str) -> Vec<u8> {
     let digits: Vec<_> = digits.bytes().map(|digit| digit.wrapping_sub(b'0') & 0xf).collect();
-    digits.chunks(2).map(|pair| pair.first().unwrap_or(&0) << 4 | pair.get(1).unwrap_or(&0xf)).collect()
+    digits.chunks(2).map(|pair| (pair.first().unwrap_or(&0) << 4) | pair.get(1).unwrap_or(&0xf)).collect()
 }
 
 fn percent(bytes: &[u8], all: bool) -> String {
@@ -215,7 +215,7 @@ impl Spelling {
 /// The characters of base64 that come from `bytes` alone, when `shift` other bytes stand before them in a group
 /// of three.
 fn base64_core(bytes: &[u8], shift: usize, engine: &impl Engine) -> String {
-    let padded = [&[0; 3][..shift], bytes].concat();
+    let padded = [vec![0; shift].as_slice(), bytes].concat();
     let from = (shift * 8).div_ceil(6);
     let until = padded.len() * 8 / 6;
     engine.encode(padded).get(from..until).unwrap_or_default().to_owned()
