@@ -13,5 +13,5 @@ pub mod writers;
 
 pub use certificates::Certificates;
 pub use mint::Mint;
-pub use net::{Net, NetBuilder};
+pub use net::{Net, NetBuilder, provider};
 pub use world::{Person, World};

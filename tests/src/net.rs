@@ -333,6 +333,22 @@ fn admin() -> Admin {
     Admin::Enabled { address: SocketAddr::new(LOOPBACK, 0).into() }
 }
 
+/// Writes the files of a provider into `folder`, with `lines` in its directory, and says how its gateway is
+/// configured: without TLS, on any port of loopback. What is there already stays.
+///
+/// # Errors
+///
+/// When a file cannot be written, or a line is refused.
+pub fn provider(folder: &Path, world: &World, lines: &[String]) -> Result<discreet_gateway::Config> {
+    write_provider(folder, world)?;
+    let (_, refused) = import_lines(folder, lines, world.now)?;
+    if let Some((number, error)) = refused.into_iter().next() {
+        return Err(error).with_context(|| format!("line {number}"));
+    }
+    let listen = Listen::Plaintext { address: SocketAddr::new(LOOPBACK, 0).into() };
+    Ok(gateway_config(folder, listen))
+}
+
 /// Rules, resolver configuration and secrets.
 fn write_provider(folder: &Path, world: &World, more_rules: &str) -> Result<()> {
     fs::write(folder.join("rules.toml"), format!("{}\n{more_rules}", world.rules()))?;

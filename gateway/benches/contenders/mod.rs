@@ -53,8 +53,8 @@ pub(crate) fn all() -> Vec<Contender> {
     all
 }
 
-fn contender(name: String, mut run: impl FnMut() + 'static) -> Contender {
-    Contender { name, run: Box::new(move || run()) }
+fn contender(name: String, run: impl FnMut() + 'static) -> Contender {
+    Contender { name, run: Box::new(run) }
 }
 
 /// The floor: one X25519 agreement, with a key that is ready.
