@@ -189,8 +189,12 @@ impl Stage<'_> {
         let run = self.another(LESSONS, Interference::None);
         let options = &self.scenario.adversaries;
         let count = options.challenges * LESSONS_PER_GAME;
-        let lessons =
-            Referee::new(&run).pose(A::GAME, count, options.candidates, self.scenario.seed + LESSONS);
+        let lessons = Referee::new(&run).pose(
+            A::GAME,
+            count,
+            options.candidates,
+            self.scenario.seed.wrapping_add(LESSONS),
+        );
         adversary.learn(&A::look(&run.views), &lessons);
         self.look_on(name, &adversary)
     }
@@ -209,7 +213,7 @@ impl Stage<'_> {
         let (options, seed) = (&self.scenario.adversaries, self.scenario.seed);
         let posed = referee.pose(A::GAME, options.challenges, options.candidates, seed);
         let view = A::look(&run.views);
-        let played: Vec<_> = posed.into_par_iter().map(|posed| game(adversary, &view, posed)).collect();
+        let played: Vec<_> = posed.into_par_iter().map(|posed| game_on(adversary, &view, posed)).collect();
         let player = Player {
             name: name.to_owned(),
             sees: A::SEES.to_owned(),
@@ -221,7 +225,12 @@ impl Stage<'_> {
     }
 }
 
-fn game<A: Adversary>(adversary: &A, view: &A::View<'_>, posed: Posed) -> Played {
+/// Plays one game on what was seen, to the end and, where it has rounds, after 1, 2, 4 … of them.
+pub fn game<A: Adversary>(adversary: &A, views: &Views, posed: Posed) -> Played {
+    game_on(adversary, &A::look(views), posed)
+}
+
+fn game_on<A: Adversary>(adversary: &A, view: &A::View<'_>, posed: Posed) -> Played {
     let Posed { challenge, right } = posed;
     let weights = adversary.weigh(view, &challenge);
     let ends = adversary.rounds(view, &challenge);

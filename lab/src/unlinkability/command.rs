@@ -44,6 +44,8 @@ pub async fn run(options: Options) -> Result<()> {
         Some(place) => place.clone(),
         None => options.scenario.file_stem().context("a scenario needs a name")?.into(),
     };
+    // Before there is anything to clean up.
+    let stopped = discreet_serve::stop_signal();
     let folder = Folder::begin(&place, options.force)?;
     let unfinished = folder.path().to_owned();
     let Options { figures_only, json, .. } = options;
@@ -60,7 +62,7 @@ pub async fn run(options: Options) -> Result<()> {
     });
     tokio::select! {
         done = work => done.context("the experiment broke off")?,
-        _ = tokio::signal::ctrl_c() => {
+        () = stopped => {
             // The work cannot be stopped from outside; the process ends, and with it what was half done.
             let _ = std::fs::remove_dir_all(&unfinished);
             eprintln!("interrupted; nothing was written");

@@ -305,8 +305,13 @@ impl Scenario {
             return Err(ScenarioError::Shares(shares));
         }
         self.mix.settings()?;
-        let steady = f64::from(self.behaviour.tokens_per_day) * f64::from(shares) / 1000.0;
-        let daily = steady + self.behaviour.messages_per_day + self.changes.publishes_per_day;
+        let of_budget = |permille: u32| f64::from(self.behaviour.tokens_per_day * permille) / 1000.0;
+        // Pacing asks about no contact more than once a day.
+        let refreshes = of_budget(self.behaviour.refresh_permille).min(self.population.contacts);
+        let daily = refreshes
+            + of_budget(self.behaviour.cover_permille)
+            + self.behaviour.messages_per_day
+            + self.changes.publishes_per_day;
         let first = self.population.contacts * self.behaviour.new_books;
         let lookups = (f64::from(self.clients) * (daily * self.hours / 24.0 + first)) as u64;
         if lookups > MAX_LOOKUPS {

@@ -42,8 +42,10 @@ pub fn score(player: Player, played: &[Played], resamples: usize, seed: u64) -> 
     let blind = mean(|game| game.blind);
     let success = wilson(games.iter().map(|game| game.success).sum(), count);
     let pairs = played.iter().zip(&games).enumerate().flat_map(|(number, (played, game))| {
+        // By how much likelier than a blind guess: else a game of few candidates would seem surer than one of many.
+        let count = game.belief.len() as f64;
         let pairs = game.belief.iter().zip(&played.right);
-        pairs.map(move |(&score, &right)| Pair { score, game: number as u32, right })
+        pairs.map(move |(share, &right)| Pair { score: share * count, game: number as u32, right })
     });
     let curve = Curve::new(pairs.collect());
     let [auc, tpr, by_entropy, by_min_entropy] = intervals(games.len(), resamples, seed, |times| {
@@ -164,6 +166,13 @@ mod tests {
         assert!((found.auc.value - 0.5).abs() < 1e-12);
         assert!((found.set_by_entropy.value - 8.0).abs() < 1e-9);
         assert!((found.set_by_min_entropy.value - 8.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn games_of_different_size_make_no_opinion_no_better() {
+        let played: Vec<_> = (0..200).map(|n| game(&vec![1.0; if n % 2 == 0 { 2 } else { 30 }], 0)).collect();
+        let found = score(player(), &played, 50, 1);
+        assert!((found.auc.value - 0.5).abs() < 1e-12, "{:?}", found.auc);
     }
 
     #[test]

@@ -39,7 +39,6 @@ impl Adversary for BothHops {
             };
             up * down
         };
-        // In their order the first candidate is the latest.
         challenge.candidates.iter().map(weigh).collect()
     }
 }
@@ -71,7 +70,7 @@ fn rate(first: &[FirstHop], left: &SecondHop, public: &Public) -> f64 {
     around.iter().filter(|row| row.relay == left.relay).count() as f64 / span as f64
 }
 
-/// When the batch before left: what came earlier is gone.
+/// When the batch before left: what came by then is gone, and the one that filled it came just then.
 fn last_batch(second: &[SecondHop], subject: usize, public: &Public) -> u64 {
     let left = &second[subject];
     // With several gateways a relay has a mix for each, and who sees the wires knows not which.
@@ -80,5 +79,5 @@ fn last_batch(second: &[SecondHop], subject: usize, public: &Public) -> u64 {
     }
     let earlier = second[..subject].iter().rev();
     let mut earlier = earlier.filter(|row| row.relay == left.relay && row.at < left.at);
-    earlier.next().map_or(0, |row| row.at.saturating_sub(1))
+    earlier.next().map_or(0, |row| row.at)
 }

@@ -11,6 +11,8 @@ pub struct RelayAlone;
 
 /// What a distance shorter than an answer lasts is still worth: nobody needs to ask again then.
 const TOO_EARLY: f64 = 0.05;
+/// What a longer distance is worth: the person was not needed, or asked about in between.
+const LATER: f64 = 0.2;
 
 impl Adversary for RelayAlone {
     type View<'a> = (&'a [AtRelay], &'a Public);
@@ -30,5 +32,8 @@ impl Adversary for RelayAlone {
 /// How likely one contact is asked again after this time.
 pub(super) fn again(gap: u64, public: &Public) -> f64 {
     let stale = public.refresh_after_ms;
-    if gap < stale { TOO_EARLY } else { (-((gap - stale) as f64) / (0.25 * stale as f64)).exp() }
+    if gap < stale {
+        return TOO_EARLY;
+    }
+    LATER + (1.0 - LATER) * (-((gap - stale) as f64) / (0.25 * stale as f64)).exp()
 }

@@ -35,6 +35,7 @@ impl<'a> Wallet<'a> {
         if let Some(at) = self.ordered.take_if(|at| *at <= now) {
             self.fetch(at);
         }
+        self.batches.retain(|batch| batch.left > 0);
         if self.batches.is_empty() {
             self.fetch(now);
         }
@@ -53,7 +54,6 @@ impl<'a> Wallet<'a> {
         let batch = &mut self.batches[chosen];
         let row = batch.row;
         batch.left -= 1;
-        self.batches.retain(|batch| batch.left > 0);
         let left: u32 = self.batches.iter().map(|batch| batch.left).sum();
         if left < self.settings.low_water && self.ordered.is_none() {
             self.ordered = Some(now + rng.random_range(0..=self.settings.fetch_spread_secs * 1000));
@@ -71,7 +71,6 @@ impl<'a> Wallet<'a> {
 
     fn fetch(&mut self, at: u64) {
         let tokens = self.settings.batch;
-        self.batches.retain(|batch| batch.left > 0);
         self.batches.push(Batch { at, row: self.issued.len() as u32, left: tokens });
         self.issued.push(AtIssuer { at, issuer: self.issuer, account: self.account, tokens });
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// One pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
-    /// The belief in it.
+    /// How much the adversary believes in it.
     pub score: f64,
     /// Which game it is of.
     pub game: u32,
