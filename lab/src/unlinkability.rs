@@ -11,6 +11,7 @@ pub mod engine;
 pub mod folder;
 pub mod population;
 pub mod randomness;
+pub mod real;
 pub mod referee;
 pub mod results;
 pub mod scenario;

@@ -52,7 +52,7 @@ pub struct NetBuilder {
     folder: Option<PathBuf>,
     clock: Option<Clock>,
     relay_address: Option<fn(usize) -> IpAddr>,
-    relay_config: fn(&mut discreet_relay::Config),
+    relay_config: Box<dyn Fn(&mut discreet_relay::Config)>,
     gateway_address: IpAddr,
     signer: Option<Vec<String>>,
     front: Option<Front>,
@@ -84,7 +84,7 @@ impl Net {
             folder: None,
             clock: None,
             relay_address: None,
-            relay_config: |_| (),
+            relay_config: Box::new(|_| ()),
             gateway_address: LOOPBACK,
             signer: None,
             front: None,
@@ -239,8 +239,8 @@ impl NetBuilder {
     }
 
     /// Changes the configuration of every relay, whose gateway is `dp`.
-    pub fn relay_config(mut self, adjust: fn(&mut discreet_relay::Config)) -> Self {
-        self.relay_config = adjust;
+    pub fn relay_config(mut self, adjust: impl Fn(&mut discreet_relay::Config) + 'static) -> Self {
+        self.relay_config = Box::new(adjust);
         self
     }
 

@@ -1,14 +1,14 @@
 //! `lab unlinkability SCENARIO.toml`: runs a scenario, lets the adversaries play, and writes the run's folder.
 
 use super::adversary::Stage;
-use super::engine::{self, Interference, Progress, Run};
+use super::engine::{self, Interference, Progress, Run, Silent};
 use super::folder::Folder;
 use super::population::Contacts;
 use super::referee::Referee;
 use super::results::{FORMAT, Mode, Results};
 use super::scenario::Scenario;
 use super::trace::{self, Messages};
-use super::{sizes, table};
+use super::{real, sizes, table};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,6 +31,10 @@ pub struct Options {
     /// Print one line of JSON in place of the table
     #[arg(long)]
     json: bool,
+    /// Run the product's clients, relays and gateway over loopback, for as long as the scenario says,
+    /// in place of a simulation; small scenarios only
+    #[arg(long)]
+    real: bool,
 }
 
 /// Runs the command.
@@ -39,7 +43,7 @@ pub struct Options {
 ///
 /// One sentence on what is wrong with the scenario or the folder.
 pub async fn run(options: Options) -> Result<()> {
-    let mut scenario = Scenario::load(&options.scenario)?;
+    let scenario = Scenario::load(&options.scenario)?;
     let place = match &options.out {
         Some(place) => place.clone(),
         None => options.scenario.file_stem().context("a scenario needs a name")?.into(),
@@ -48,9 +52,36 @@ pub async fn run(options: Options) -> Result<()> {
     let stopped = discreet_serve::stop_signal();
     let folder = Folder::begin(&place, options.force)?;
     let unfinished = folder.path().to_owned();
-    let Options { figures_only, json, .. } = options;
-    let work = tokio::task::spawn_blocking(move || -> Result<()> {
-        let results = experiment(&mut scenario, &folder, figures_only)?;
+    tokio::select! {
+        done = work(options, scenario, place, folder) => done,
+        () = stopped => {
+            // The work cannot be stopped from outside; the process ends, and with it what was half done.
+            let _ = std::fs::remove_dir_all(&unfinished);
+            eprintln!("interrupted; nothing was written");
+            std::process::exit(130)
+        }
+    }
+}
+
+async fn work(options: Options, mut scenario: Scenario, place: PathBuf, folder: Folder) -> Result<()> {
+    let Options { figures_only, json, real, .. } = options;
+    let observed = if real {
+        let (contacts, messages) = population(&mut scenario)?;
+        let run = real::run(&scenario, &contacts, messages.as_ref()).await?;
+        Some((contacts, messages, run))
+    } else {
+        None
+    };
+    let conclude = move || -> Result<()> {
+        let results = match observed {
+            None => experiment(&mut scenario, &folder, figures_only)?,
+            Some((contacts, messages, run)) => {
+                if !figures_only {
+                    folder.write_run(&run)?;
+                }
+                measure(&scenario, &contacts, messages.as_ref(), &run, Mode::RealTime, &Silent)
+            }
+        };
         folder.finish(&results)?;
         if json {
             println!("{}", serde_json::to_string(&results)?);
@@ -59,16 +90,8 @@ pub async fn run(options: Options) -> Result<()> {
             println!("\nwritten to {}", place.display());
         }
         Ok(())
-    });
-    tokio::select! {
-        done = work => done.context("the experiment broke off")?,
-        () = stopped => {
-            // The work cannot be stopped from outside; the process ends, and with it what was half done.
-            let _ = std::fs::remove_dir_all(&unfinished);
-            eprintln!("interrupted; nothing was written");
-            std::process::exit(130)
-        }
-    }
+    };
+    tokio::task::spawn_blocking(conclude).await.context("the experiment broke off")?
 }
 
 /// A run in virtual time and all its figures. The same scenario gives the same figures.

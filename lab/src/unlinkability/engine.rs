@@ -20,6 +20,7 @@ mod record;
 mod wallet;
 
 pub use interference::Interference;
+pub(super) use record::public;
 
 /// Content of every request, in bytes: the product's one size.
 pub const UP: u16 = 4096;

@@ -21,7 +21,7 @@ pub struct Results {
     pub scenario: Scenario,
     /// What happened.
     pub summary: Summary,
-    /// What the mixes did, one for each relay, gateway and direction. Empty without mixing.
+    /// What the mixes did, one for each relay, gateway and direction. Empty without mixing, and in real time.
     pub mixes: Vec<MixFigures>,
     /// What sizes tell, one for each view and direction.
     pub sizes: Vec<SizeFigures>,
