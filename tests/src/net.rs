@@ -340,7 +340,7 @@ fn admin() -> Admin {
 ///
 /// When a file cannot be written, or a line is refused.
 pub fn provider(folder: &Path, world: &World, lines: &[String]) -> Result<discreet_gateway::Config> {
-    write_provider(folder, world)?;
+    write_provider(folder, world, "")?;
     let (_, refused) = import_lines(folder, lines, world.now)?;
     if let Some((number, error)) = refused.into_iter().next() {
         return Err(error).with_context(|| format!("line {number}"));

@@ -1,4 +1,6 @@
 use super::*;
+use std::fs;
+use std::path::Path;
 
 const LEAST: &str = "seed = 1\nclients = 100\nhours = 24\n";
 
