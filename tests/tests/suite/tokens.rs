@@ -9,7 +9,7 @@
 )]
 
 mod directories;
-mod issuer;
+pub(crate) mod issuer;
 mod nothing_sent;
 mod paying;
 mod replay;

@@ -203,3 +203,17 @@ fn who_is_not_answered_is_left_for_the_next_time() {
     assert_eq!((&summary["unanswered"], &summary["left"]), (&2.into(), &2.into()));
     drop(relays);
 }
+
+#[test]
+fn without_tokens_nobody_is_asked_and_it_says_so() {
+    let site = Site::new();
+    site.write("rules.toml", &(site.world.rules() + &crate::tokens::issuer::rules([1, 0, 0])));
+    let system = site.start();
+    system.site.write("book.csv", &table(2));
+    let before = answered(&system);
+    let ran = sync(&system, "book.csv", &["--now"]);
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+    assert!(ran.stderr.contains("this costs 1 token"), "{ran:?}");
+    assert!(ran.stdout.contains("2 left"), "{ran:?}");
+    assert_eq!(answered(&system), before);
+}
