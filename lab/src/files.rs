@@ -1,15 +1,21 @@
 //! Result files: whole, or not there at all.
 
 use anyhow::{Context, Result};
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use tempfile::NamedTempFile;
+
+/// Results are for everybody, as far as the umask lets them.
+const MODE: u32 = 0o666;
 
 /// Writes `bytes` to `path`: beside it at first, so that an interrupted run leaves what was there before.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let said = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).with_context(said)?;
+    let mut builder = tempfile::Builder::new();
+    let mut file =
+        builder.permissions(Permissions::from_mode(MODE)).tempfile_in(folder).with_context(said)?;
     file.write_all(bytes).with_context(said)?;
     file.as_file().sync_all().with_context(said)?;
     file.persist(path).map(drop).map_err(|error| error.error).with_context(said)

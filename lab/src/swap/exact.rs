@@ -23,8 +23,9 @@ use std::process::{Command, Stdio};
 const SHIM: &str = include_str!("entropy.c");
 /// Where the child finds its seed; `entropy.c` reads the same.
 pub(super) const SEED_FILE: &str = "ENTROPY_SEED";
-/// HTTP/2 frames of content (RFC 9113 §6.1) and of flow control (§6.9), and the length of a frame's header.
+/// HTTP/2 frames of content (RFC 9113 §6.1) of keeping alive (§6.7) and of flow control (§6.9), and the length of a frame's header.
 const DATA: u8 = 0;
+const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const FRAME_HEADER: usize = 9;
 /// What a client sends first (RFC 9113 §3.4).
@@ -120,7 +121,7 @@ enum Content {
 /// Everything that `party` received and sent inside TLS: the bytes of each
 /// connection with its peer's address, in the order in which something came over them, and the order of all requests.
 ///
-/// No byte is left out. But frames that concern a connection or its flow control (SETTINGS and their
+/// No byte is left out but PING frames, which a slow machine's timers send. Frames that concern a connection or its flow control (SETTINGS and their
 /// acknowledgement, WINDOW_UPDATE) stand behind the others, each kind in its own order: which of two tasks of one process the machine ran
 /// first decides where they are, and that differs when nothing is exchanged, too.
 #[derive(Debug, PartialEq)]
@@ -164,6 +165,10 @@ fn in_order(bytes: &[u8], content: Content) -> Vec<u8> {
     while let Some([l1, l2, l3, kind, flags, ..]) = rest.first_chunk::<FRAME_HEADER>() {
         let length = u32::from_be_bytes([0, *l1, *l2, *l3]) as usize;
         let (frame, behind) = rest.split_at(rest.len().min(FRAME_HEADER + length));
+        rest = behind;
+        if *kind == PING {
+            continue;
+        }
         let is_control = *kind == WINDOW_UPDATE || frame.get(5..FRAME_HEADER) == Some(&[0; 4]);
         let kept = if is_control { control.entry((*kind, *flags)).or_default() } else { &mut streams };
         kept.extend(frame);
@@ -171,7 +176,6 @@ fn in_order(bytes: &[u8], content: Content) -> Vec<u8> {
             let from = kept.len() + FRAME_HEADER - frame.len();
             kept.get_mut(from..).unwrap_or_default().fill(0);
         }
-        rest = behind;
     }
     streams.extend(control.into_values().flatten());
     streams.extend(rest);
@@ -200,6 +204,8 @@ mod tests {
         let late = [PREFACE, &HEADERS, &SETTINGS_ACK, &BODY].concat();
         assert_ne!(early, late);
         assert_eq!(in_order(&early, Content::Kept), in_order(&late, Content::Kept));
+        let pinged = [PREFACE, &HEADERS, &SETTINGS_ACK, &[0, 0, 0, 6, 0, 0, 0, 0, 0], &BODY].concat();
+        assert_eq!(in_order(&pinged, Content::Kept), in_order(&late, Content::Kept));
         let other = [PREFACE, &HEADERS, &SETTINGS_ACK, &HEADERS].concat();
         assert_ne!(in_order(&other, Content::Kept), in_order(&late, Content::Kept));
     }

@@ -8,12 +8,17 @@ use discreet_protocol::time::Timestamp;
 use discreet_serve::Clock;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::time::Duration;
 use tests::{Net, World};
+use tokio::time::sleep;
 
 /// The moment at which all worlds stand still.
 const NOW: u64 = 1_795_421_565;
 /// Where the clients connect from.
 const CLIENTS: [IpAddr; 2] = [loopback(50), loopback(51)];
+/// How long nothing passes when all is said, and how often that is waited for.
+const QUIET: Duration = Duration::from_millis(200);
+const MOST_PAUSES: usize = 50;
 /// The parties with a door.
 pub(super) const PARTIES: [&str; 3] = ["gateway", "relay-1", "relay-2"];
 
@@ -97,8 +102,18 @@ impl System {
         CLIENTS.get(client).copied()
     }
 
-    /// Stops everything and returns what was recorded until then.
+    /// Stops everything once it is quiet, and returns what was recorded until then.
     pub(super) async fn end(self) -> Vec<Connection> {
+        // What acknowledges the last answer is still on its way.
+        let mut passed = usize::MAX;
+        for _ in 0..MOST_PAUSES {
+            let now = self.recorder.connections().iter().map(|connection| connection.chunks.len()).sum();
+            if passed == now {
+                break;
+            }
+            passed = now;
+            sleep(QUIET).await;
+        }
         let connections = self.recorder.connections();
         self.recorder.stop().await;
         connections
