@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn lab(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lab")).args(arguments).output().unwrap()
@@ -70,6 +70,33 @@ fn a_recording_is_read_back_and_the_truth_lies_apart() {
         let text = std::fs::read_to_string(out.join(format!("{party}.csv"))).unwrap();
         assert!(truth.iter().all(|row| !text.contains(&row["csi"])), "{party}");
         assert!(party != "gateway" || askers.iter().all(|address| !text.contains(address)));
+    }
+}
+
+#[test]
+fn an_interrupted_recording_leaves_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("recording");
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    lab.args(["record", "--mean-ms", "60000", "--out", out.to_str().unwrap()]);
+    let mut child = lab.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !out.exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it goes on for minutes");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+}
+
+#[test]
+fn rejects_file_in_the_place_of_the_folder() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for command in ["knowledge", "swap", "record"] {
+        let ran = lab(&[command, "--out", file.path().to_str().unwrap()]);
+        assert_eq!(ran.status.code(), Some(1), "{command}");
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(said.contains(&format!("cannot create {}", file.path().display())), "{command}: {said}");
     }
 }
 
