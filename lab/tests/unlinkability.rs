@@ -224,6 +224,7 @@ fn planted(rounds: u64, others: u32, people: u32, seed: u64) -> Run {
         issuers: 1,
         horizon_ms: 1000,
         refresh_after_ms: 1,
+        token_age_ms: 0,
     };
     let (second_hop, relay, issuer) = (Vec::new(), Vec::new(), Vec::new());
     let views =

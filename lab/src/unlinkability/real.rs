@@ -39,6 +39,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 pub async fn run(scenario: &Scenario, contacts: &Contacts, messages: Option<&Messages>) -> Result<Run> {
     ensure!(scenario.clients <= MOST_CLIENTS, "clients must be {MOST_CLIENTS} or less in real time");
     ensure!(scenario.hours <= MOST_HOURS, "hours must be {MOST_HOURS} or less in real time");
+    // A client believes a policy that two operators' relays agree on.
+    ensure!(scenario.network.relays >= 2, "network.relays must be 2 or more in real time");
     ensure!(scenario.network.gateways == 1, "network.gateways must be 1 in real time");
     ensure!(scenario.changes.publishes_per_day == 0.0, "changes.publishes_per_day must be 0 in real time");
     let start = Instant::now();

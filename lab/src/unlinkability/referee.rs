@@ -66,6 +66,9 @@ pub struct Referee<'a> {
     run: &'a Run,
     /// Exchanges by row of the second hop.
     of_second: Vec<u32>,
+    /// Exchanges that reached the gateway, the adversary's own apart; and those of them that publish.
+    honest: Vec<u32>,
+    published: Vec<u32>,
     /// Exchanges of each client, flood apart, in the order of time.
     of_client: Vec<Vec<u32>>,
 }
@@ -84,7 +87,12 @@ impl<'a> Referee<'a> {
         for (number, exchange) in exchanges.iter().enumerate().filter(|(_, it)| it.kind != Kind::Flood) {
             of_client[exchange.client as usize].push(number as u32);
         }
-        Self { run, of_second, of_client }
+        let all = 0..exchanges.len() as u32;
+        let is_honest = |it: &Exchange| it.kind != Kind::Flood && it.gateway != NO_ROW;
+        let honest: Vec<u32> = all.filter(|number| is_honest(&exchanges[*number as usize])).collect();
+        let publishes = |number: &u32| exchanges[*number as usize].kind == Kind::Publish;
+        let published = honest.iter().copied().filter(publishes).collect();
+        Self { run, of_second, honest, published, of_client }
     }
 
     /// Up to `count` challenges, with `candidates` where the referee chooses them. Fewer, or none, where the
@@ -96,6 +104,8 @@ impl<'a> Referee<'a> {
             _ => count,
         };
         let mut posed: Vec<Posed> = Vec::new();
+        // Each subject once: asked twice, it would make intervals narrower than the run is long.
+        let mut subjects = HashSet::new();
         for _ in 0..count * TRIES {
             if posed.len() == count {
                 break;
@@ -110,7 +120,7 @@ impl<'a> Referee<'a> {
                 Game::Favourite => self.favourite(candidates, &mut rng),
                 Game::Changer => self.changer(candidates, &mut rng),
             };
-            posed.extend(drawn);
+            posed.extend(drawn.filter(|posed| subjects.insert(posed.challenge.subject)));
         }
         posed
     }
@@ -121,9 +131,11 @@ impl<'a> Referee<'a> {
 
     /// Any exchange that reached the gateway, but the adversary's own.
     fn any(&self, rng: &mut ChaCha8Rng) -> Option<&'a Exchange> {
-        let all = &self.run.truth.exchanges;
-        let drawn = all.get(rng.random_range(0..all.len().max(1)))?;
-        (drawn.kind != Kind::Flood && drawn.gateway != NO_ROW).then_some(drawn)
+        self.one_of(&self.honest, rng)
+    }
+
+    fn one_of(&self, numbers: &[u32], rng: &mut ChaCha8Rng) -> Option<&'a Exchange> {
+        numbers.get(rng.random_range(0..numbers.len().max(1))).map(|number| self.exchange(*number))
     }
 
     fn request_of_forwarded(&self, least: usize, rng: &mut ChaCha8Rng) -> Option<Posed> {
@@ -246,7 +258,7 @@ impl<'a> Referee<'a> {
     }
 
     fn changer(&self, count: usize, rng: &mut ChaCha8Rng) -> Option<Posed> {
-        let subject = self.any(rng).filter(|it| it.kind == Kind::Publish)?;
+        let subject = self.one_of(&self.published, rng)?;
         let mut candidates = vec![subject.client];
         candidates.extend(self.others(count, rng, |it| it.client != subject.client, |it| it.client));
         candidates.shuffle(rng);

@@ -93,7 +93,8 @@ pub struct MixFigures {
     pub passed: u64,
     /// Mean number held, over time.
     pub mean_held: f64,
-    /// The mix's own estimate of who a departure could have been, at the end of the run.
+    /// The mix's own estimate of who a departure could have been: the effective pool size that a relay's metric
+    /// shows, in the geometric mean over arrivals.
     pub effective_pool: f64,
     /// Mean delay added, in milliseconds.
     pub mean_delay_ms: f64,

@@ -143,6 +143,8 @@ pub struct Public {
     pub horizon_ms: u64,
     /// Milliseconds after which an answer is stale.
     pub refresh_after_ms: u64,
+    /// Milliseconds that tokens are left to age.
+    pub token_age_ms: u64,
 }
 
 impl Public {

@@ -87,13 +87,17 @@ pub(super) fn pass(
 ) -> Vec<Event> {
     let mut mix = Mix::new(settings);
     let mut left: Vec<Event> = Vec::with_capacity(arrivals.len());
+    let (mut bits, mut asked) = (0.0, 0.0);
     for &(now, flow) in arrivals {
         while let Some(due) = mix.due().filter(|due| *due < now) {
             left.extend(mix.expire(due, rng).into_iter().map(|flow| (due, flow)));
         }
         left.extend(mix.arrive(now, flow, rng).into_iter().map(|flow| (now, flow)));
+        if let Some(size) = mix.effective_size() {
+            (bits, asked) = (bits + size.log2(), asked + 1.0);
+        }
     }
-    figures.effective_pool = mix.effective_size().unwrap_or(1.0);
+    figures.effective_pool = (bits / f64::max(asked, 1.0)).exp2();
     while let Some(due) = mix.due() {
         left.extend(mix.expire(due, rng).into_iter().map(|flow| (due, flow)));
     }
