@@ -144,8 +144,11 @@ fn pace(scenario: &Scenario, book: &[u32], messages: &[Message], life: &mut Life
 
 fn publish(scenario: &Scenario, client: u32, life: &mut Life, rng: &mut impl Rng) {
     let rate = scenario.changes.publishes_per_day;
+    if rate <= 0.0 {
+        return;
+    }
     let mut at = 0.0;
-    while rate > 0.0 {
+    loop {
         at += exponential(rng, DAY as f64 / rate);
         let sent = at as u64 + rng.random_range(0..=scenario.changes.delay_secs * 1000);
         if at >= scenario.end_ms() as f64 {
