@@ -10,14 +10,17 @@ use crate::files;
 use crate::stress::bar;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use matrix::{Matrix, Verdict, measure};
+use matrix::{Matrix, measure};
 use network::{GatewayFolder, Network};
-use person::{Person, What, people};
+use person::{Person, people};
 use plant::Plant;
 use record::{Party, Record};
 use serde_json::json;
 use spelling::Canary;
 use std::path::PathBuf;
+
+pub(crate) use matrix::Verdict;
+pub(crate) use person::What;
 
 mod detector;
 mod matrix;

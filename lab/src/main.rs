@@ -13,6 +13,7 @@ mod knowledge;
 mod numbers;
 mod paying;
 mod rates;
+mod report;
 mod scraping;
 mod statistics;
 mod stress;
@@ -49,6 +50,8 @@ enum Command {
     Stress(stress::Command),
     /// Write what each party sees of a small population, as CSV, and the truth apart
     Record(transcripts::Options),
+    /// Draw the figures of runs, and who learns what, as one HTML file
+    Report(report::Options),
     /// Exchange who asks about whom: no party alone may see a difference
     Swap(swap::Options),
     /// Measure what lookup tokens cost: verifying and spending them, on the disk, and in a lookup
@@ -69,6 +72,7 @@ async fn main() -> Result<()> {
         Command::Knowledge(options) => knowledge::run(&options).await,
         Command::Rates(options) => rates::run(&options),
         Command::Record(options) => transcripts::run(&options).await,
+        Command::Report(options) => report::run(&options),
         Command::Stress(command) => stress::run(&command).await,
         Command::Swap(options) => swap::run(&options).await,
         Command::Scraping(options) => scraping::run(&options).await,

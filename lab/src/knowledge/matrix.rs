@@ -5,7 +5,7 @@ use super::person::{Person, What};
 use super::promise::{self, Expect, Row};
 use super::record::{Party, Record};
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Activity counts as knowledge of the time when it falls together with so many lookups: less is chance.
@@ -56,9 +56,9 @@ pub(super) struct Cell {
 }
 
 /// Whether a promise is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is.
     Kept,
     /// The party knows what it must not.

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use discreet_protocol::identifier::Csi;
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const PROVIDERS: usize = 8;
 const NAME_BYTES: usize = 12;
 
 /// What a party may know about a lookup: the columns of "Who learns what" in DESIGN.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum What {
+pub(crate) enum What {
     /// Where the sender connects from.
     Address,
     /// What the sender goes by at its provider: account names and tokens for relay and issuer.
@@ -40,7 +40,7 @@ pub(super) enum What {
 
 impl What {
     /// All of them, as columns.
-    pub(super) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Address,
         Self::Account,
         Self::Provider,
@@ -52,7 +52,7 @@ impl What {
     ];
 
     /// The heading of its column in DESIGN.md.
-    pub(super) fn heading(self) -> &'static str {
+    pub(crate) fn heading(self) -> &'static str {
         match self {
             Self::Address => "sender's address",
             Self::Account => "sender's account",
