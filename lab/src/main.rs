@@ -18,6 +18,7 @@ mod scraping;
 mod statistics;
 mod stress;
 mod swap;
+mod sweep;
 mod tokens;
 mod transcripts;
 mod up;
@@ -54,6 +55,8 @@ enum Command {
     Report(report::Options),
     /// Exchange who asks about whom: no party alone may see a difference
     Swap(swap::Options),
+    /// Run a scenario many times, with other values for some of its fields
+    Sweep(sweep::Options),
     /// Measure what lookup tokens cost: verifying and spending them, on the disk, and in a lookup
     Tokens(tokens::Options),
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
@@ -75,6 +78,7 @@ async fn main() -> Result<()> {
         Command::Report(options) => report::run(&options),
         Command::Stress(command) => stress::run(&command).await,
         Command::Swap(options) => swap::run(&options).await,
+        Command::Sweep(options) => tokio::task::spawn_blocking(move || sweep::run(&options)).await?,
         Command::Scraping(options) => scraping::run(&options).await,
         Command::Tokens(options) => tokens::run(&options).await,
         Command::Up(options) => up::run(&options).await,
