@@ -131,14 +131,46 @@ impl Table {
                 html.say("caption", &[], &self.caption);
                 html.element("thead", &[], |html| {
                     html.element("tr", &[], |html| {
-                        for heading in &self.headings {
-                            html.say("th", &[("scope", &"col")], heading);
+                        for (column, heading) in self.headings.iter().enumerate() {
+                            self.write_cell(html, "th", Some("col"), column, heading);
                         }
                     });
                 });
-                html.element("tbody", &[], |html| self.rows.iter().for_each(|row| write_row(html, row)));
+                html.element("tbody", &[], |html| self.rows.iter().for_each(|row| self.write_row(html, row)));
             });
         });
+    }
+
+    fn write_row(&self, html: &mut Html, row: &[String]) {
+        html.element("tr", &[], |html| {
+            for (column, cell) in row.iter().enumerate() {
+                let (name, scope) = if column == 0 { ("th", Some("row")) } else { ("td", None) };
+                self.write_cell(html, name, scope, column, cell);
+            }
+        });
+    }
+
+    fn write_cell(
+        &self,
+        html: &mut Html,
+        name: &'static str,
+        scope: Option<&str>,
+        column: usize,
+        text: &str,
+    ) {
+        let mut attributes: Vec<(&'static str, &dyn Display)> = Vec::new();
+        attributes.extend(scope.as_ref().map(|scope| ("scope", scope as &dyn Display)));
+        if self.is_of_numbers(column) {
+            attributes.push(("class", &"number"));
+        }
+        html.say(name, &attributes, text);
+    }
+
+    /// Columns of numbers are flush right, where their digits stand below each other.
+    fn is_of_numbers(&self, column: usize) -> bool {
+        let is_number =
+            |cell: &String| cell.starts_with(|first: char| first.is_ascii_digit() || "+−–".contains(first));
+        self.rows.iter().all(|row| row.get(column).is_some_and(is_number))
     }
 
     /// Writes it behind a line that opens it.
@@ -148,21 +180,6 @@ impl Table {
             self.write(html);
         });
     }
-}
-
-fn write_row(html: &mut Html, row: &[String]) {
-    html.element("tr", &[], |html| {
-        for (column, cell) in row.iter().enumerate() {
-            if column == 0 {
-                html.say("th", &[("scope", &"row")], cell);
-            } else {
-                let is_number =
-                    cell.starts_with(|first: char| first.is_ascii_digit() || "+−–".contains(first));
-                let class = if is_number { "number" } else { "words" };
-                html.say("td", &[("class", &class)], cell);
-            }
-        }
-    });
 }
 
 #[cfg(test)]
@@ -196,7 +213,8 @@ mod tests {
         let page = html.finish();
         assert_eq!(page.matches("<table").count(), 1);
         assert!(
-            page.contains("<caption>numbers</caption>") && page.contains("<th scope=\"col\">how many</th>")
+            page.contains("<caption>numbers</caption>")
+                && page.contains("<th scope=\"col\" class=\"number\">how many</th>")
         );
         assert!(page.contains("<th scope=\"row\">one</th><td class=\"number\">1</td>"));
     }

@@ -4,7 +4,7 @@ use super::verdicts::{Finding, run_key};
 use super::{drawn, names, write_badge, write_figure, write_key};
 use crate::report::axis::Axis;
 use crate::report::figures::{
-    NONE, advantage_within, count, number, number_within, share, share_within, words,
+    NONE, advantage_within, count, number, number_within, share, share_within, shortest, words,
 };
 use crate::report::html::{Html, Table};
 use crate::report::input::{Input, Run};
@@ -160,7 +160,7 @@ fn plot(number: usize, name: &str, curves: &[Played<'_>], input: &Input, is_log:
     let mut series = Vec::new();
     for played in curves {
         let style = style(played.letter);
-        series.push(curve(style, played.it));
+        series.push(curve(style, played.it, if is_log { LEAST_RATE } else { 0.0 }));
         if is_log {
             series.push(told(style, played.it));
         }
@@ -181,9 +181,17 @@ fn plot(number: usize, name: &str, curves: &[Played<'_>], input: &Input, is_log:
     }
 }
 
-fn curve(style: usize, it: &AdversaryResult) -> Series {
+/// The curve from the false-positive rate `least` on.
+fn curve(style: usize, it: &AdversaryResult, least: f64) -> Series {
     let inner = it.roc.iter().map(|[x, y]| (*x, *y));
-    let points = [(0.0, 0.0)].into_iter().chain(inner).chain([(1.0, 1.0)]);
+    let all: Vec<_> = [(0.0, 0.0)].into_iter().chain(inner).chain([(1.0, 1.0)]).collect();
+    let (before, rest) = all.split_at(all.iter().take_while(|(x, _)| *x < least).count());
+    // Where it comes in from the left.
+    let entry = before
+        .last()
+        .zip(rest.first())
+        .map(|((from, low), (to, high))| (least, low + (high - low) * (least - from) / (to - from)));
+    let points = entry.into_iter().chain(rest.iter().copied());
     let points = points.map(|(x, y)| Point { x, y, within: None }).collect();
     Series { style, label: None, is_second: false, is_marked: false, points }
 }
@@ -207,7 +215,7 @@ pub(in crate::report) fn write_rounds(html: &mut Html, input: &Input) {
                     words(name),
                     letter.to_owned(),
                     rounds.unit.clone(),
-                    rounds.median.map_or_else(|| NONE.to_owned(), number),
+                    rounds.median.map_or_else(|| NONE.to_owned(), shortest),
                     share_within(rounds.disclosed),
                     count(it.challenges),
                 ]

@@ -17,11 +17,10 @@ pub(in crate::report) fn write(html: &mut Html, input: &Input) {
         "Runs in virtual time repeat byte for byte on any machine. Those in real time went over loopback on the machine they ran on, and repeat within their intervals."
     };
     write_paragraph(html, machine);
-    let mut table =
-        Table::new("What this page was made from", &["run", "version", "seed", "SHA-256 of results.json"]);
+    let mut table = Table::new("What this page was made from", &["run", "version", "seed", "results.json"]);
     let row = |run: &Run| {
         let seed = run.results.scenario.seed.to_string();
-        vec![run.letter.clone(), run.results.version.clone(), seed, run.digest.clone()]
+        vec![run.letter.clone(), run.results.version.clone(), seed, format!("sha256:{}", run.digest)]
     };
     table.rows = input.runs.iter().map(row).collect();
     table.write(html);

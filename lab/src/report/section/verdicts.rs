@@ -8,6 +8,10 @@ use crate::report::input::{Input, Knowledge, Run};
 use lab::unlinkability::results::AdversaryResult;
 
 pub(in crate::report) fn write(html: &mut Html, input: &Input) {
+    if input.runs.len() > 1 {
+        let first = format!("Of run A, {}; what the other runs change is drawn below.", input.first.name);
+        html.say("p", &[], first);
+    }
     html.element("ul", &[("class", &"verdicts")], |html| {
         if let Some(knowledge) = &input.knowledge {
             write_promise(html, knowledge);
