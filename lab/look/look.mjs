@@ -37,8 +37,8 @@ for (const width of [360, 1280]) {
       for (const fault of await page.evaluate(faults)) wrong.push(`${where} ${state}: ${fault}`);
     }
     await page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = false)));
-    await (await page.$("article")).screenshot({ path: join(folder, `${width}-${colorScheme}-article.png`) });
     await page.screenshot({ path: join(folder, `${width}-${colorScheme}-top.png`) });
+    await (await page.$("article")).screenshot({ path: join(folder, `${width}-${colorScheme}-article.png`) });
     for (const section of await page.$$("section")) {
       const name = await section.getAttribute("aria-labelledby");
       await section.screenshot({ path: join(folder, `${width}-${colorScheme}-${name}.png`) });
