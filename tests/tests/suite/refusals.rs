@@ -12,4 +12,4 @@ mod answers;
 mod directory;
 pub(crate) mod fakes;
 mod policies;
-mod resend;
+pub(crate) mod resend;

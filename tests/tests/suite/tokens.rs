@@ -11,6 +11,7 @@
 mod directories;
 pub(crate) mod issuer;
 mod nothing_sent;
+mod one_connection;
 mod paying;
 mod replay;
 mod rules;

@@ -101,7 +101,7 @@ impl Relay {
     }
 }
 
-async fn whole(content: &mut h2::RecvStream) -> Bytes {
+pub(crate) async fn whole(content: &mut h2::RecvStream) -> Bytes {
     let mut all = Vec::new();
     while let Some(part) = content.data().await {
         all.extend_from_slice(&part.unwrap());
@@ -109,7 +109,7 @@ async fn whole(content: &mut h2::RecvStream) -> Bytes {
     all.into()
 }
 
-fn acceptor(certificates: &Certificates) -> TlsAcceptor {
+pub(crate) fn acceptor(certificates: &Certificates) -> TlsAcceptor {
     let (certificate, key) = certificates.server("relay", &["127.0.0.1"]).unwrap();
     let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
