@@ -97,7 +97,9 @@ async fn start_net(scenario: &Scenario, tap: &Tap) -> Result<Net> {
         Mix::Off => builder,
         mix => {
             let (settings, gateway) = (mix.settings()?.context("a mix")?, "dp".parse()?);
-            builder.relay_config(move |config| drop(config.mix.insert(Clone::clone(&gateway), settings)))
+            builder.relay_config(move |config| {
+                config.mix.insert(Clone::clone(&gateway), settings);
+            })
         }
     };
     let builder = builder.front(move |party, addr, certificate, key| {
