@@ -358,6 +358,7 @@ impl Store for Counting {
         after: Option<&Label>,
         limit: usize,
     ) -> Result<Vec<(Label, Row)>, StoreError> {
+        self.1.lock().unwrap().push(table);
         self.0.scan(table, after, limit)
     }
 

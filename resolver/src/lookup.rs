@@ -2,7 +2,7 @@
 //!
 //! The rows that a lookup reads and opens, and the statements that it copies and parses, depend on how many
 //! authorities the answer is from and on nothing else: not on whether there is a record, nor on how many
-//! mappings it holds. What is left is that it steps over the mappings it does not return, in place: six
+//! mappings it holds. In place of a row that is not there, its neighbour is read, which is as cold or warm. What is left is that it steps over the mappings it does not return, in place: six
 //! heads of CBOR each, a few dozen bytes.
 
 use crate::InForce;
@@ -34,6 +34,18 @@ struct Gathered {
     looked: bool,
     /// Whether each had a status.
     whole: bool,
+}
+
+impl Gathered {
+    /// Parses a mapping and writes it down with its status: into the answer, or the shadow.
+    fn add(&mut self, entry: &Entry, status: Vec<u8>, served: bool) -> Result<(), DirectoryError> {
+        let mapping = Unverified::<Mapping>::read(&entry.statement);
+        let mapping = mapping.map_err(|_| DirectoryError::Content)?.into_claims();
+        let answer = if served { &mut self.answer } else { &mut self.shadow };
+        answer.uris.extend(mapping.reaches.into_iter().map(|reach| reach.uri));
+        answer.mappings.push(VerifiableMapping::new(entry.statement.clone(), status));
+        Ok(())
+    }
 }
 
 impl InForce {
@@ -72,9 +84,8 @@ impl InForce {
             }
         }
         if !gathered.looked {
-            let mut decoy = self.directory.decoy().clone();
-            decoy.hidden = true;
-            self.look_at(&decoy, &mut gathered)?;
+            let status = self.directory.any_status(csi)?;
+            gathered.add(self.directory.decoy(), status, false)?;
         }
         Ok(gathered)
     }
@@ -100,8 +111,6 @@ impl InForce {
     /// Reads status and statement of a mapping and adds them to the answer, if they are served.
     fn look_at(&self, entry: &Entry, gathered: &mut Gathered) -> Result<Verdict, DirectoryError> {
         let standing = self.directory.status(&entry.authority, &entry.id)?.value;
-        let mapping = Unverified::<Mapping>::read(&entry.statement);
-        let mapping = mapping.map_err(|_| DirectoryError::Content)?.into_claims();
         let verdict = match &standing {
             Some(standing) if standing.revoked => Verdict::Revoked,
             _ if entry.hidden => Verdict::Hidden,
@@ -109,11 +118,8 @@ impl InForce {
         };
         gathered.looked = true;
         gathered.whole &= standing.is_some();
-        let served = verdict == Verdict::Served;
-        let answer = if served { &mut gathered.answer } else { &mut gathered.shadow };
         let status = standing.map_or_else(Vec::new, |standing| standing.statement);
-        answer.uris.extend(mapping.reaches.into_iter().map(|reach| reach.uri));
-        answer.mappings.push(VerifiableMapping::new(entry.statement.clone(), status));
+        gathered.add(entry, status, verdict == Verdict::Served)?;
         Ok(verdict)
     }
 

@@ -21,6 +21,20 @@ impl Rows {
         Ok(Some((self.open(label, &row)?, row.version)))
     }
 
+    /// The row at `label` or, if there is none, the next one; behind the last comes the first. `None`: the
+    /// table is empty. Both are found by the same steps.
+    pub(super) fn at_or_after(
+        &self,
+        table: Table,
+        label: &Label,
+    ) -> Result<Option<(Label, Row)>, DirectoryError> {
+        let next = self.store.scan(table, before(label).as_ref(), 1)?.pop();
+        if next.is_some() {
+            return Ok(next);
+        }
+        Ok(self.store.scan(table, None, 1)?.pop())
+    }
+
     /// The rows at `labels`, opened, with their versions.
     pub(super) fn read_many(
         &self,
@@ -106,9 +120,42 @@ impl Rows {
     }
 }
 
+/// The greatest label below `label`; `None` below the first.
+fn before(label: &Label) -> Option<Label> {
+    let mut before = *label;
+    for byte in before.iter_mut().rev() {
+        let borrowed;
+        (*byte, borrowed) = byte.overflowing_sub(1);
+        if !borrowed {
+            return Some(before);
+        }
+    }
+    None
+}
+
 /// Drawn at random, so that a row that was deleted and made anew is not taken for the old one.
 fn first_version() -> Option<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).ok()?;
     Some(u64::from_be_bytes(bytes) >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_follows_the_one_before_it() {
+        let label = |head: u8, tail: u8| {
+            let mut label = Label::default();
+            label[0] = head;
+            *label.last_mut().unwrap() = tail;
+            label
+        };
+        assert_eq!(before(&label(1, 2)), Some(label(1, 1)));
+        let mut borrowed = Label::default();
+        borrowed[1..].fill(0xff);
+        assert_eq!(before(&label(1, 0)), Some(borrowed));
+        assert_eq!(before(&label(0, 0)), None);
+    }
 }

@@ -84,7 +84,9 @@ fn what_is_no_token_is_refused_before_anything_is_sent() {
     site.profile(["https://127.0.0.1:1/dp", "https://127.0.0.1:2/dp"]);
     show_tokens(&site);
     write_own(&site, "alice.token", "two words\n");
-    site.lookup([ALICE]).refused(5, "the token for a relay is none").silent_about("two words");
+    site.lookup([ALICE])
+        .refused(5, "the token for a relay or the issuer is none: letters, digits and -._~+/= are allowed")
+        .silent_about("two words");
 }
 
 #[test]
