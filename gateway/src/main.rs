@@ -9,6 +9,11 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+// Every request allocates, on whichever thread it is; the C library's allocator pays for that with locks and
+// page faults.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An oblivious gateway: opens sealed requests and has its resolver answer them.
 #[derive(Parser)]
 #[command(

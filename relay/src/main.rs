@@ -10,6 +10,11 @@ use clap::{Parser, Subcommand};
 use discreet_relay::{Config, FreshToken, NoRandomness, Relay};
 use discreet_serve::{Inherited, hide_panic_payloads, process};
 
+// Every request allocates, on whichever thread it is; the C library's allocator pays for that with locks and
+// page faults.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An oblivious relay: passes sealed requests to gateways and hides who sent them.
 #[derive(Parser)]
 #[command(version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]

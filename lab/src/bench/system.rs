@@ -145,7 +145,8 @@ impl System {
     async fn start(&self, name: &str, binary: &'static str, config: &str) -> Result<Process> {
         let file = self.folder().join(format!("{name}.toml"));
         fs::write(&file, config)?;
-        Process::start(&Program { name: name.to_owned(), binary, config: file, says: None }, None).await
+        let verb = (binary == "discreet-resolver").then_some("serve");
+        Process::start(&Program { name: name.to_owned(), binary, config: file, verb, says: None }, None).await
     }
 
     /// How to connect to one of ours.

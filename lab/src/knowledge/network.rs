@@ -188,7 +188,7 @@ impl Network {
 
     async fn launch(&mut self, party: Party, binary: &'static str, says: Option<String>) -> Result<()> {
         let config = self.party_folder(party)?.join("config.toml");
-        let program = Program { name: party.name(), binary, config, says };
+        let program = Program { name: party.name(), binary, config, verb: None, says };
         let process = Process::start(&program, None).await?;
         let file = |ending: &str| self.folder.path().join(format!("{}{ending}", party.name()));
         let door = self.recorder.guard(&party.name(), process.address(), &file(".pem"), &file(".key.pem"))?;

@@ -127,6 +127,7 @@ impl Server {
             name: name.to_owned(),
             binary,
             config: folder.join(format!("{name}.toml")),
+            verb: None,
             says: None,
         };
         let listen = format!(

@@ -38,6 +38,8 @@ pub(crate) struct Program {
     pub(crate) binary: &'static str,
     /// Its configuration.
     pub(crate) config: PathBuf,
+    /// What it is told to do, if it has to be told.
+    pub(crate) verb: Option<&'static str>,
     /// A line that its wrapper writes into its log before it starts: what a careless server could write.
     pub(crate) says: Option<String>,
 }
@@ -66,9 +68,9 @@ pub(crate) struct Memory {
 impl Process {
     /// Starts `program`, on `socket` if one is given, and returns once it says that it listens.
     pub(crate) async fn start(program: &Program, socket: Option<&TcpListener>) -> Result<Self> {
-        let Program { name, binary, config, says } = program;
+        let Program { name, binary, config, verb, says } = program;
         let mut command = command(&beside(binary)?, socket, says.as_deref())?;
-        command.arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("--config").arg(config).args(verb).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {binary}"))?;
         let stderr = child.stderr.take().context("a child process without standard error")?;
         let complaints = Arc::new(Mutex::new(Vec::new()));

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 mod prepare;
+mod readers;
 mod rows;
 mod spent;
 #[cfg(test)]
@@ -21,12 +22,11 @@ mod tests;
 mod wal;
 
 use prepare::{DIRECTORY, Layout};
+use readers::Readers;
 pub use spent::{Spend, Spent, SpentTokens};
 
 /// How long a writer waits for another process's write, such as an import.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Reading connections kept open; more are opened under load and closed again.
-const IDLE_READERS: usize = 16;
 /// Writes in a batch from which on it is committed by itself: it makes good use of a
 /// synchronisation alone, and is not worth copying.
 const LARGE: usize = 256;
@@ -38,7 +38,7 @@ pub struct Sqlite {
     path: PathBuf,
     // Closed before the writer: the last connection to close tidies up the write-ahead log, and one
     // that only reads cannot.
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     writer: Mutex<Connection>,
     group: Group<Vec<Write>, Outcome>,
     /// The log is so long that it should be brought into the file.
@@ -65,7 +65,7 @@ impl Sqlite {
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(prepare::open(path, &DIRECTORY)?),
-            readers: Mutex::new(Vec::new()),
+            readers: Readers::default(),
             group: Group::default(),
             checkpoint_due: AtomicBool::new(false),
             folder_synced: AtomicBool::new(false),
@@ -95,17 +95,8 @@ impl Sqlite {
     }
 
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let idle = lock(&self.readers).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.reader().map_err(|reason| failure(&self.path, &DIRECTORY, reason))?,
-        };
-        let value = read(&connection).map_err(|reason| failure(&self.path, &DIRECTORY, reason))?;
-        let mut readers = lock(&self.readers);
-        if readers.len() < IDLE_READERS {
-            readers.push(connection);
-        }
-        Ok(value)
+        let read = self.readers.read(|| self.reader(), read);
+        read.map_err(|reason| failure(&self.path, &DIRECTORY, reason))
     }
 
     fn reader(&self) -> rusqlite::Result<Connection> {
