@@ -179,7 +179,7 @@ impl Keys {
         }
         let taken: Vec<_> = keys.epochs.iter().map(|epoch| epoch.key.public().truncated_id()).collect();
         let key = draw_apart(&taken, PrivateKey::draw)?;
-        let path = folder.join(format!("{}_{}.{EXTENSION}", day(from), day(from.plus(lives.whole()))));
+        let path = folder.join(format!("{}_{}.{EXTENSION}", day(from), day(keys.end(from, lives))));
         key.create(&path)?;
         Ok(path)
     }
@@ -266,6 +266,13 @@ impl Keys {
             format!("{file}: {state}, truncated id {:02x}", epoch.key.public().truncated_id())
         };
         self.alive(now).map(line).collect()
+    }
+
+    /// Until when the tokens of a key that begins at `from` are taken: a day longer than those of any other that
+    /// begins then, as at once on another's first day. So each has a name of its own, and the latest made stands first.
+    fn end(&self, from: Timestamp, lives: Lives) -> Timestamp {
+        let same_day = self.epochs.iter().filter(|epoch| epoch.from == from);
+        same_day.map(|epoch| epoch.until.plus(DAY)).fold(from.plus(lives.whole()), Ord::max)
     }
 
     fn alive(&self, now: Timestamp) -> impl Iterator<Item = &Epoch> {

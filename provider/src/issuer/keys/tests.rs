@@ -116,6 +116,27 @@ fn a_key_for_a_stolen_one_begins_today() {
 }
 
 #[test]
+fn a_key_made_at_once_on_anothers_first_day_signs_and_the_other_stays_redeemable() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut made = Vec::new();
+    for (at_once, lives) in [(false, lives()), (true, lives()), (true, Lives::new(30, 7).unwrap())] {
+        Keys::rotate(folder, lives, NOW, at_once).unwrap();
+        let keys = Keys::open(folder, NOW).unwrap();
+        made.insert(0, keys.signing(NOW).unwrap().clone());
+        // Clients use the first that has begun, and that is the one that signs.
+        assert_eq!(listed(&keys, NOW).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), made);
+        assert!(keys.sign(&request(&made[0]), NOW).is_ok());
+        for older in &made[1..] {
+            assert_eq!(keys.sign(&request(older), NOW), Err(SignError::Key));
+        }
+    }
+    // Each a day longer, also with shorter lives than before.
+    let until = ["2027-03-31", "2027-04-01", "2027-04-02"];
+    assert_eq!(names(folder), until.map(|until| format!("2026-12-01_{until}.der")));
+}
+
+#[test]
 fn a_new_key_with_a_live_ones_truncated_id_is_thrown_away_and_drawn_anew() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
