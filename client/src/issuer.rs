@@ -8,7 +8,7 @@ use crate::credentials::bearer;
 use crate::error::{Error, TokensError};
 use crate::https::{BuildError, Https, Identity, Settings};
 use crate::issuance::{Issuance, IssuerResponse, MAX_ISSUER_ANSWER, PendingToken};
-use crate::transport::Client;
+use crate::transport::{Client, ClockFn};
 use crate::wallet::Stock;
 use bytes::Bytes;
 use discreet_protocol::time::Timestamp;
@@ -70,11 +70,12 @@ impl IssuerHttps {
         url: String,
         pending: PendingToken,
         content: Vec<u8>,
-        now: Timestamp,
+        clock: ClockFn,
     ) -> Result<Token, Error> {
         let request = Request::post(url).header(CONTENT_TYPE, HeaderValue::from_static(TOKEN_REQUEST_TYPE));
         let response = self.exchange(request.body(Full::new(Bytes::from(content)))).await?;
-        Ok(pending.finish(&response, now)?)
+        // A wait counts from when the answer came (RFC 9110 §10.2.3).
+        Ok(pending.finish(&response, Timestamp::from_unix(clock()))?)
     }
 }
 
@@ -148,8 +149,8 @@ impl Client {
         &self,
         issuance: &Issuance,
     ) -> Result<impl Future<Output = Result<Token, Error>> + Send + 'static, Error> {
-        let (issuer, url, now) = (self.issuer().clone(), issuance.url().to_owned(), self.now());
+        let (issuer, url, clock) = (self.issuer().clone(), issuance.url().to_owned(), self.clock());
         let (content, pending) = issuance.request()?;
-        Ok(async move { issuer.token(url, pending, content, now).await })
+        Ok(async move { issuer.token(url, pending, content, clock).await })
     }
 }

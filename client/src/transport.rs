@@ -37,7 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The pause between two attempts meanwhile.
 const PAUSE: Duration = Duration::from_millis(200);
 
-type ClockFn = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Seconds since 1970.
+pub(crate) type ClockFn = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// A client with its own HTTP stack; needs a tokio runtime.
 pub struct Client {
@@ -259,6 +260,10 @@ impl Client {
 
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_unix((self.clock)())
+    }
+
+    pub(crate) fn clock(&self) -> ClockFn {
+        Arc::clone(&self.clock)
     }
 
     pub(crate) fn core(&self) -> &Core {
