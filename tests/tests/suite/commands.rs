@@ -11,3 +11,4 @@ mod lookups;
 mod operation;
 mod recipients;
 mod signer;
+mod tokens;

@@ -2,11 +2,11 @@
 //! recoveries is carried out by its own commands, read from the page, against real processes.
 
 pub(crate) mod guide;
+pub(crate) mod machine;
 
 mod authority;
 mod gateway;
 mod issuer;
-mod machine;
 mod tls;
 
 use std::collections::BTreeSet;

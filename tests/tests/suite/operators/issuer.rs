@@ -12,22 +12,9 @@ use http::{Request, Response};
 use serde_json::Value;
 use std::fs;
 
-/// The provider is an issuer, too, the rules name it, and `ann` has an account.
+/// Lookups are free, and Ann's account has two tokens at once.
 fn with_issuer() -> Machine {
-    let mut machine = Machine::with_authority();
-    machine.stop("discreet-provider");
-    machine.shell(
-        "printf '\\n[issuer]\\nname = \"issuer.example\"\\nkeys = \"issuer.keys\"\\ndatabase = \"issuer.db\"\\n' >> provider.toml\n\
-         printf 'accounts.bearers = \"accounts.tokens\"\\nquota.burst = 2\\n' >> provider.toml\n\
-         discreet-provider --config provider.toml init > lines.toml\n\
-         sed -n '/^\\[\\[issuers\\]\\]/,$p' lines.toml >> rules.toml\n\
-         discreet-provider --config provider.toml issuer token ann > ann\n\
-         sed -n 2p ann >> accounts.tokens\n\
-         sed -i 2d ann",
-    );
-    machine.start("discreet-provider");
-    machine.stop("discreet-gateway");
-    machine.start("discreet-gateway");
+    let machine = Machine::with_issuer("", 2);
     assert_eq!(ask(&machine, "ann"), 200);
     machine
 }

@@ -54,6 +54,47 @@ impl Machine {
         machine
     }
 
+    /// As [`Machine::with_authority`], and the provider is an issuer, too. The rules name it, after `more`. Ann's
+    /// account may have `burst` tokens at once, and her token is in the file `ann`.
+    pub(crate) fn with_issuer(more: &str, burst: u32) -> Self {
+        let mut machine = Self::new();
+        let authority = machine.site.start_authority();
+        machine.keep("discreet-provider", authority);
+        machine.stop("discreet-provider");
+        machine.append("rules.toml", more);
+        let issuer = "\n[issuer]\nname = \"issuer.example\"\nkeys = \"issuer.keys\"\ndatabase = \"issuer.db\"\n\
+                      accounts.bearers = \"accounts.tokens\"\n";
+        machine.append("provider.toml", &format!("{issuer}quota = {{ burst = {burst}, per_day = 50 }}\n"));
+        machine.shell(
+            "discreet-provider --config provider.toml init > lines.toml\n\
+             sed -n '/^\\[\\[issuers\\]\\]/,$p' lines.toml >> rules.toml\n\
+             umask 077\n\
+             discreet-provider --config provider.toml issuer token ann > ann\n\
+             sed -n 2p ann >> accounts.tokens\n\
+             sed -i 2d ann",
+        );
+        machine.start("discreet-provider");
+        machine.run_all();
+        machine
+    }
+
+    /// The profile names the issuer, and what it knows the user by.
+    pub(crate) fn name_issuer(&self, known_by: &str) {
+        let url = format!("https://{}", self.server("discreet-provider").addr);
+        let issuer = format!("\n[issuer]\nname = \"issuer.example\"\nurl = \"{url}\"\n{known_by}\n");
+        self.append("profile.toml", &issuer);
+    }
+
+    fn append(&self, file: &str, more: &str) {
+        let text = fs::read_to_string(self.site.path(file)).unwrap();
+        self.site.write(file, &(text + more));
+    }
+
+    /// Both.
+    pub(crate) fn relays(&self) -> [&Server; 2] {
+        [&self.servers["discreet-relay"], self.second_relay.as_ref().unwrap()]
+    }
+
     fn run_all(&mut self) {
         self.start("discreet-gateway");
         self.start_relays();
