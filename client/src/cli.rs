@@ -26,7 +26,8 @@ const EXIT_CODES: &str = "Exit codes:
   0  done; for lookup: at least one service was found and verified
   1  not reachable: no mapping, or one that lists no service
   2  wrong usage or input; nothing was sent
-  3  relay, gateway, directory or authority did not answer, or a proof is still missing
+  3  relay, gateway, directory, authority or issuer did not answer, the issuer gives no more for now,
+     or a proof is still missing
   4  refused: an answer does not verify, or the directory or the authority does not take in what was sent
   5  this machine's profile, identity, state or clock cannot be used
   6  watch, show: what is served about you is not what you published
