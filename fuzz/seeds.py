@@ -181,6 +181,44 @@ seed("signer_output", "signature", b"9d" * 64 + b"\n")
 seed("signer_output", "upper", b"\t" + b"AF" * 64 + b"\r\n")
 seed("signer_output", "short", b"9d" * 63)
 seed("signer_output", "words", b"error: no token in slot 0\n")
+
+# RFC 9578: all vectors have the same key. Another one differs in its modulus.
+tokens = vectors("rfc9578-public-tokens.json")
+requests = [bytes.fromhex(each["token_request"]) for each in tokens]
+ours = requests[0][:3]
+seed("token_request", "vector", requests[0])
+seed("token_request", "another-key", ours[:2] + bytes([ours[2] ^ 1]) + requests[0][3:])
+seed("token_request", "zero", ours + bytes(256))
+seed("token_request", "one", ours + bytes(255) + b"\x01")
+seed("token_request", "out-of-range", ours + b"\xff" * 256)
+seed("token_request", "short", requests[0][:-1])
+seed("token_request", "other-type", b"\x00\x01" + requests[0][2:])
+
+
+def directory(keys, uri="/v1/tokens"):
+    return json.dumps({"issuer-request-uri": uri, "token-keys": keys}).encode()
+
+
+def token_key(spki, kind=2, **more):
+    padded = base64.urlsafe_b64encode(spki).decode()
+    return {"token-type": kind, "token-key": padded} | {name.replace("_", "-"): value for name, value in more.items()}
+
+
+key = bytes.fromhex(tokens[0]["pkS"])
+other = key[:200] + bytes([key[200] ^ 1]) + key[201:]
+first = token_key(key)
+seed("issuer_directory", "one", b"\x00" + directory([first]))
+seed("issuer_directory", "url", b"\x00" + directory([first], "https://issuer.example/v1/tokens"))
+seed("issuer_directory", "elsewhere", b"\x00" + directory([first], "https://evil.example/v1/tokens"))
+seed("issuer_directory", "scheme-relative", b"\x00" + directory([first], "//evil.example/v1/tokens"))
+seed("issuer_directory", "another-key", b"\x00" + directory([first, token_key(other)]))
+announced = token_key(other, not_before=1795305601)
+seed("issuer_directory", "announced", b"\x00" + directory([announced, token_key(key, not_before=1795305600)]))
+seed("issuer_directory", "other-type", b"\x00" + directory([token_key(other, 1), first]))
+seed("issuer_directory", "no-key", b"\x00" + directory([]))
+seed("issuer_directory", "refused", b"\x02" + directory([first]))
+seed("issuer_directory", "json", b"\x01" + directory([first]))
+
 # The PROXY protocol, section 2.2: 192.0.2.7:50000 to 198.51.100.1:443 with an extension, and a health check.
 signature = b"\r\n\r\n\x00\r\nQUIT\n"
 seed("proxy_header", "ipv4", signature + bytes.fromhex("21110010c0000207c6336401c35001bb04000100"))

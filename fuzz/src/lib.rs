@@ -10,12 +10,19 @@ use discreet_protocol::SigningKey;
 use discreet_protocol::statement::{Claims, Unverified, open, sign};
 use discreet_protocol::time::Timestamp;
 use discreet_serve::secret::Secret32;
+use serde_json::Value;
 use std::sync::LazyLock;
 
 /// A gateway's keys. Their ids are in `seeds.py`, too.
 pub static RING: LazyLock<Keyring> = LazyLock::new(|| {
     let begins = Timestamp::from_unix(1_795_305_600);
     Keyring::at(&Ratchet::new(Secret32::new([12; 32]), 0, begins, 7), begins).unwrap()
+});
+
+/// An issuer's key and a request to it: the first vector of RFC 9578, which `seeds.py` uses, too.
+pub static VECTOR: LazyLock<Value> = LazyLock::new(|| {
+    let vectors = include_str!("../../tests/vectors/rfc9578-public-tokens.json");
+    serde_json::from_str::<Vec<Value>>(vectors).unwrap().swap_remove(0)
 });
 
 /// Reads `bytes` as a statement of one type. What is read must say the same once it is signed anew,
