@@ -27,7 +27,7 @@ const MAX_AGE: u64 = 3600;
 /// wait for the disk, and so are written to it together. Measured with 64 clients on two processors that
 /// they share with gateway and relays: with 1 about 290 lookups and 210 publications a second, with 4
 /// about 470 and 440, with 32 about 520 and 490.
-const WORKERS_PER_CORE: usize = 32;
+const WORKERS_PER_CORE: usize = 8;
 
 pub(crate) struct GatewayHandler {
     shared: Arc<Shared>,
