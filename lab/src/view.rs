@@ -184,7 +184,8 @@ async fn copy(
 ) -> Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let count = from.read(&mut buffer).await?;
+        // Who goes without a word has gone, too: the other side is told, or it would wait.
+        let count = from.read(&mut buffer).await.unwrap_or(0);
         let bytes = buffer.get(..count).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(to.shutdown().await?);
@@ -218,4 +219,41 @@ fn client_config(ca: &Path) -> Result<Arc<ClientConfig>> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::tests::Certificates;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_client_that_ends_without_a_word_has_ended_for_the_party() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = Certificates::new(folder.path()).unwrap();
+        let (certificate, key) = certificates.server("party", &["127.0.0.1"]).unwrap();
+        let party = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = party.local_addr().unwrap();
+        let recorder = Recorder::default();
+        let door = recorder.guard("party", address, &certificate, &key).unwrap();
+        let acceptor = TlsAcceptor::from(server_config(&certificate, &key).unwrap());
+        let connector = TlsConnector::from(client_config(&certificates.ca()).unwrap());
+        let client = async {
+            let stream = TcpStream::connect(door).await.unwrap();
+            let mut stream = connector.connect(ServerName::from(door.ip()), stream).await.unwrap();
+            stream.write_all(b"asked").await.unwrap();
+            stream.flush().await.unwrap();
+            // Dropped: TLS says no goodbye.
+        };
+        let server = async {
+            let mut stream = acceptor.accept(party.accept().await.unwrap().0).await.unwrap();
+            let mut heard = Vec::new();
+            let _ = stream.read_to_end(&mut heard).await;
+            heard
+        };
+        let both = async { tokio::join!(client, server).1 };
+        let heard = timeout(Duration::from_secs(60), both).await.expect("the party is not told");
+        assert_eq!(heard, b"asked");
+        recorder.stop().await;
+    }
 }
