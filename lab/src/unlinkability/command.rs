@@ -156,7 +156,6 @@ pub fn measure(
         mixes: run.mixes.clone(),
         sizes: sizes::figures(run, options.resamples, scenario.seed),
         adversaries,
-        matrix: Vec::new(),
     }
 }
 

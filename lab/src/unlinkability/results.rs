@@ -27,9 +27,6 @@ pub struct Results {
     pub sizes: Vec<SizeFigures>,
     /// What the adversaries achieved.
     pub adversaries: Vec<AdversaryResult>,
-    /// The matrix of who knows what, if `lab knowledge` was run; filled in by the report.
-    #[serde(default)]
-    pub matrix: Vec<Knowledge>,
 }
 
 /// Where the figures come from.
@@ -172,17 +169,4 @@ pub struct Rounds {
     pub median: Option<f64>,
     /// Share of the subjects that were disclosed within the run.
     pub disclosed: Estimate,
-}
-
-/// One cell of the matrix of who knows what.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Knowledge {
-    /// Who.
-    pub party: String,
-    /// Of what.
-    pub what: String,
-    /// What the design promises.
-    pub promised: String,
-    /// What was measured, if it was.
-    pub measured: Option<String>,
 }
