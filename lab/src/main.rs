@@ -15,7 +15,6 @@ mod paying;
 mod rates;
 mod report;
 mod scraping;
-mod statistics;
 mod stress;
 mod swap;
 mod sweep;

@@ -8,12 +8,12 @@
 
 use super::Leak;
 use super::system::{Asking, System};
-use crate::statistics::{Auc, classify};
 use crate::stress::bar;
 use crate::view::{Connection, Exchange, Message, exchanges};
 use anyhow::{Context, Result, ensure};
 use discreet_gateway::{Keyring, keyfile};
 use discreet_protocol::time::Timestamp;
+use lab::unlinkability::statistics::classifier::{Auc, classify};
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;

@@ -2,6 +2,7 @@
 //! of relays or clients.
 
 pub mod bootstrap;
+pub mod classifier;
 pub mod entropy;
 pub mod information;
 pub mod roc;

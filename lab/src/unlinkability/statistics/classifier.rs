@@ -1,4 +1,7 @@
-//! The little statistics that `lab swap` needs: a classifier, and how well it separates.
+//! A classifier that learns from the first half of some samples, and how well it separates the second.
+
+use super::roc::{Curve, Pair};
+use serde::{Deserialize, Serialize};
 
 /// The interval of 99 %: two-sided, of the normal distribution.
 const WIDTH: f64 = 2.575_829;
@@ -12,41 +15,34 @@ const RIDGE: f64 = 0.02;
 const CLIP: f64 = 3.0;
 
 /// Area under the curve, with its confidence interval of 99 % (Hanley and McNeil 1982).
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub(crate) struct Auc {
-    pub(crate) auc: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Auc {
+    /// The area; 0.5 is blind.
+    pub auc: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// The interval's upper end.
+    pub high: f64,
     /// The standard deviation that the area has when nothing separates: of the rank-sum test.
-    pub(crate) deviation_by_chance: f64,
+    pub deviation_by_chance: f64,
 }
 
 impl Auc {
     /// Whether the scores separate, beyond chance.
-    pub(crate) fn separates(&self) -> bool {
+    pub fn separates(&self) -> bool {
         self.auc - 0.5 > NO_CHANCE * self.deviation_by_chance
     }
 }
 
-/// How often a score of a positive is above one of a negative; ties count half.
-pub(crate) fn auc(scores: &[(f64, bool)]) -> Auc {
-    let of = |label| scores.iter().filter(move |(_, other)| *other == label).map(|(score, _)| *score);
-    let (positive, negative): (Vec<_>, Vec<_>) = (of(true).collect(), of(false).collect());
-    let pairs = positive.iter().flat_map(|one| negative.iter().map(move |other| (one, other)));
-    let wins = pairs.map(|(one, other)| {
-        if one > other {
-            1.0
-        } else if one < other {
-            0.0
-        } else {
-            0.5
-        }
-    });
-    let (n, m) = (positive.len() as f64, negative.len() as f64);
+/// How often a score of a positive is above one of a negative; ties count half. Scores are above zero.
+fn auc(scores: &[(f64, bool)]) -> Auc {
+    let count = |label| scores.iter().filter(|(_, other)| *other == label).count() as f64;
+    let (n, m) = (count(true), count(false));
     if n * m == 0.0 {
         return Auc { auc: 0.5, low: 0.0, high: 1.0, deviation_by_chance: 0.5 };
     }
-    let auc = wins.sum::<f64>() / (n * m);
+    let pairs = scores.iter().map(|&(score, right)| Pair { score, game: 0, right });
+    let [auc, _] = Curve::new(pairs.collect()).measure(&[1], 0.0);
     let (one, two) = (auc / (2.0 - auc), 2.0 * auc * auc / (1.0 + auc));
     let square = auc * auc;
     let variance = auc * (1.0 - auc) + (n - 1.0) * (one - square) + (m - 1.0) * (two - square);
@@ -56,7 +52,7 @@ pub(crate) fn auc(scores: &[(f64, bool)]) -> Auc {
 }
 
 /// Logistic regression: learns from the first half of the samples, in the order given, and scores the second.
-pub(crate) fn classify(samples: &[(Vec<f64>, bool)]) -> Auc {
+pub fn classify(samples: &[(Vec<f64>, bool)]) -> Auc {
     let (train, test) = samples.split_at(samples.len() / 2);
     let scale = Scale::of(train);
     let train: Vec<_> = train.iter().map(|(features, label)| (scale.apply(features), *label)).collect();
@@ -73,8 +69,9 @@ pub(crate) fn classify(samples: &[(Vec<f64>, bool)]) -> Auc {
             *weight -= RATE * (slope + RIDGE * *weight);
         }
     }
-    let scores = test.iter().map(|(features, label)| (score(&weights, &scale.apply(features)), *label));
-    auc(&scores.collect::<Vec<_>>())
+    // The odds, which are above zero.
+    let odds = test.iter().map(|(features, label)| (score(&weights, &scale.apply(features)).exp(), *label));
+    auc(&odds.collect::<Vec<_>>())
 }
 
 fn score(weights: &[f64], features: &[f64]) -> f64 {
@@ -117,7 +114,7 @@ mod tests {
     fn the_area_is_the_share_of_pairs_won() {
         let scores = [(0.9, true), (0.5, true), (0.2, true), (0.5, false), (0.1, false)];
         assert!((auc(&scores).auc - 4.5 / 6.0).abs() < 1e-12);
-        assert!((auc(&[(1.0, true), (0.0, false)]).auc - 1.0).abs() < 1e-12);
+        assert!((auc(&[(1.0, true), (0.5, false)]).auc - 1.0).abs() < 1e-12);
     }
 
     /// Written out from the paper: Q1 = A / (2 − A), Q2 = 2 A² / (1 + A).
@@ -126,7 +123,7 @@ mod tests {
         let mut scores = Vec::new();
         for at in 0..50 {
             scores.push((1.0, at < 40));
-            scores.push((0.0, false));
+            scores.push((0.5, false));
         }
         // 40 positives above, 60 negatives of which 10 tie with them.
         let found = auc(&scores);
