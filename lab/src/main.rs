@@ -77,7 +77,7 @@ async fn main() -> Result<()> {
         Command::Report(options) => report::run(&options),
         Command::Stress(command) => stress::run(&command).await,
         Command::Swap(options) => swap::run(&options).await,
-        Command::Sweep(options) => tokio::task::spawn_blocking(move || sweep::run(&options)).await?,
+        Command::Sweep(options) => sweep::run(options).await,
         Command::Scraping(options) => scraping::run(&options).await,
         Command::Tokens(options) => tokens::run(&options).await,
         Command::Up(options) => up::run(&options).await,

@@ -4,10 +4,11 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use lab::unlinkability::command::experiment;
-use lab::unlinkability::folder::Folder;
+use lab::unlinkability::folder::{Folder, discard};
 use lab::unlinkability::scenario::Scenario;
 use std::path::PathBuf;
 use std::str::FromStr;
+use tokio::task::spawn_blocking;
 use toml::{Table, Value};
 
 /// Most runs of a sweep: as many as a report shows.
@@ -54,23 +55,43 @@ impl FromStr for Vary {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) async fn run(options: Options) -> Result<()> {
     let scenarios = scenarios(&Scenario::load(&options.scenario)?, &options.vary)?;
     crate::create_folder(&options.out)?;
-    let total = scenarios.len();
+    // Before there is anything to clean up.
+    let stopped = discreet_serve::stop_signal();
     // All places are checked before the first run, which may take long.
     let folders = scenarios.iter().enumerate().map(|(number, _)| {
         let place = options.out.join(format!("{:02}", number + 1));
         Folder::begin(&place, options.force)
     });
     let folders = folders.collect::<Result<Vec<_>, _>>()?;
+    let unfinished: Vec<_> = folders.iter().map(|folder| folder.path().to_owned()).collect();
+    let work = spawn_blocking(move || run_all(scenarios, folders));
+    tokio::select! {
+        done = work => {
+            let total = done.context("a run broke off")??;
+            println!("{total} runs written to {}; `lab report --results` draws them", options.out.display());
+            Ok(())
+        }
+        () = stopped => {
+            // The work cannot be stopped from outside; the process ends, and with it what was half done.
+            unfinished.iter().for_each(|folder| discard(folder));
+            eprintln!("interrupted; the runs in {} are whole", options.out.display());
+            std::process::exit(130)
+        }
+    }
+}
+
+/// Runs them one after the other, each into its folder, and returns how many there were.
+fn run_all(scenarios: Vec<(Scenario, String)>, folders: Vec<Folder>) -> Result<usize> {
+    let total = scenarios.len();
     for (number, ((mut scenario, name), folder)) in scenarios.into_iter().zip(folders).enumerate() {
         eprintln!("run {} of {total}: {name}", number + 1);
         let results = experiment(&mut scenario, &folder, true)?;
         folder.finish(&results)?;
     }
-    println!("{total} runs written to {}; `lab report --results` draws them", options.out.display());
-    Ok(())
+    Ok(total)
 }
 
 /// All combinations, the last field changing fastest, and what is special to each.

@@ -124,11 +124,13 @@ impl Folder {
         if replaced {
             fs::rename(&self.place, &aside).map_err(io)?;
         }
-        fs::rename(self.unfinished.path(), &self.place).map_err(io)?;
-        if replaced {
+        let moved = fs::rename(self.unfinished.path(), &self.place);
+        if replaced && moved.is_err() {
+            fs::rename(&aside, &self.place).map_err(io)?;
+        } else if replaced {
             fs::remove_dir_all(&aside).map_err(io)?;
         }
-        Ok(())
+        moved.map_err(io)
     }
 
     fn rows<R: Serialize>(&self, name: &str, rows: impl IntoIterator<Item = R>) -> Result<(), FolderError> {
@@ -145,6 +147,16 @@ impl Folder {
 
     fn io(&self, name: &str, source: std::io::Error) -> FolderError {
         FolderError::Io { path: self.path().join(name), source }
+    }
+}
+
+/// Removes a folder in the making from outside, while somebody may be at work in it. It is moved away first: what
+/// has come to its place by then is whole, and stays.
+pub fn discard(unfinished: &Path) {
+    let gone = unfinished.with_extension("gone");
+    if fs::rename(unfinished, &gone).is_ok() {
+        // The process is about to end: there is nobody to tell.
+        let _ = fs::remove_dir_all(&gone);
     }
 }
 
@@ -235,5 +247,19 @@ mod tests {
         drop(Folder::begin(&place, true).unwrap());
         let left: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
         assert_eq!(left, ["run"], "dropped, it is gone");
+    }
+
+    #[test]
+    fn what_is_discarded_is_gone_and_what_is_whole_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let (folder, place) =
+            (Folder::begin(&parent.path().join("a"), false).unwrap(), parent.path().join("b"));
+        let finished = parent.path().join(".unfinished-b");
+        fs::create_dir(&finished).unwrap();
+        fs::rename(&finished, &place).unwrap();
+        discard(folder.path());
+        discard(&finished);
+        let left: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(left, ["b"]);
     }
 }
