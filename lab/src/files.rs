@@ -12,13 +12,21 @@ const MODE: u32 = 0o666;
 /// Writes `bytes` to `path`: beside it at first, so that an interrupted run leaves what was there before.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let said = || format!("cannot write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     let mut file =
-        builder.permissions(Permissions::from_mode(MODE)).tempfile_in(folder).with_context(said)?;
+        builder.permissions(Permissions::from_mode(MODE)).tempfile_in(folder(path)).with_context(said)?;
     file.write_all(bytes).with_context(said)?;
     file.as_file().sync_all().with_context(said)?;
     file.persist(path).map(drop).map_err(|error| error.error).with_context(said)
+}
+
+/// Whether a file can be made beside `path`; for who would find out late.
+pub(crate) fn try_folder(path: &Path) -> Result<()> {
+    tempfile::tempfile_in(folder(path)).map(drop).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -38,7 +46,9 @@ mod tests {
     #[test]
     fn rejects_folder_that_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let error = write(&folder.path().join("none/a.json"), b"").unwrap_err();
-        assert!(error.to_string().contains("cannot write"), "{error}");
+        let path = folder.path().join("none/a.json");
+        for error in [write(&path, b"").unwrap_err(), try_folder(&path).unwrap_err()] {
+            assert!(error.to_string().contains("cannot write"), "{error}");
+        }
     }
 }

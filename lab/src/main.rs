@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use lab::unlinkability::command as unlinkability;
 use std::path::PathBuf;
 
 mod bench;
@@ -50,7 +49,7 @@ enum Command {
     Stress(stress::Command),
     /// Write what each party sees of a small population, as CSV, and the truth apart
     Record(transcripts::Options),
-    /// Draw the figures of runs, and who learns what, as one HTML file
+    /// Draw the figures of runs, who learns what, and what an exchange changes, as one HTML file
     Report(report::Options),
     /// Exchange who asks about whom: no party alone may see a difference
     Swap(swap::Options),
@@ -61,7 +60,7 @@ enum Command {
     /// Start relays and a gateway on loopback and keep them up; prints one line of JSON when ready
     Up(up::Options),
     /// Simulate a population, and let adversaries guess who asked about whom
-    Unlinkability(unlinkability::Options),
+    Unlinkability(report::RunOptions),
 }
 
 #[tokio::main]
@@ -81,7 +80,7 @@ async fn main() -> Result<()> {
         Command::Scraping(options) => scraping::run(&options).await,
         Command::Tokens(options) => tokens::run(&options).await,
         Command::Up(options) => up::run(&options).await,
-        Command::Unlinkability(options) => unlinkability::run(options).await,
+        Command::Unlinkability(options) => report::run_scenario(options).await,
     }
 }
 

@@ -7,10 +7,12 @@
 use crate::files;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use exact::Exact;
 use live::Seen;
+use serde::Serialize;
 use serde_json::json;
 use std::path::PathBuf;
+
+pub(crate) use exact::Exact;
 
 mod exact;
 mod live;
@@ -42,7 +44,8 @@ pub(crate) struct Options {
 }
 
 /// A leak that the laboratory makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 enum Leak {
     /// A header field at the gateway has the client's index.
     Header,
@@ -60,7 +63,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let exact = exact::run(options.seed)?;
     let seen = live::run(options.runs, options.seed, options.plant).await?;
-    let document = json!({ "exact": exact, "runs": options.runs, "seed": options.seed, "live": seen });
+    let document = json!({
+        "exact": exact, "runs": options.runs, "seed": options.seed, "planted": options.plant, "live": seen
+    });
     if let Some(out) = &options.out {
         files::write(&out.join("swap.json"), format!("{document:#}\n").as_bytes())?;
     }

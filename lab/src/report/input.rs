@@ -1,7 +1,10 @@
-//! What the report is made from: files that `lab unlinkability` and `lab knowledge` wrote, checked to be that.
+//! What the report is made from: files that `lab unlinkability`, `lab knowledge` and `lab swap` wrote, checked to be
+//! that.
 
 use crate::knowledge::{Verdict, What};
+use crate::swap::Exact;
 use lab::unlinkability::results::{FORMAT, Results};
+use lab::unlinkability::statistics::classifier::Auc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -28,6 +31,8 @@ pub(super) struct Input {
     pub(super) runs: Vec<Run>,
     /// The matrix, if it was measured.
     pub(super) knowledge: Option<Knowledge>,
+    /// Who asks about whom, exchanged, if that was tried.
+    pub(super) swap: Option<Swap>,
 }
 
 /// A run.
@@ -93,6 +98,31 @@ pub(super) struct Cell {
     pub(super) traces: Vec<String>,
 }
 
+/// `swap.json`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Swap {
+    /// To the byte.
+    pub(super) exact: Exact,
+    /// How many live runs there were.
+    pub(super) runs: u64,
+    /// Where randomness came from.
+    pub(super) seed: u64,
+    /// The leak that was made on purpose, if any.
+    pub(super) planted: Option<String>,
+    /// What a classifier made of the live runs, a row for each view.
+    pub(super) live: Vec<Seen>,
+}
+
+/// How well one party's view tells who asked which.
+#[derive(Debug, Deserialize)]
+pub(super) struct Seen {
+    /// Who.
+    pub(super) party: String,
+    /// How well.
+    #[serde(flatten)]
+    pub(super) auc: Auc,
+}
+
 /// Why there is no report.
 #[derive(Debug, Error)]
 pub(super) enum InputError {
@@ -136,7 +166,11 @@ pub(super) enum InputError {
 }
 
 /// Reads all of it.
-pub(super) fn read(results: &[PathBuf], knowledge: Option<&Path>) -> Result<Input, InputError> {
+pub(super) fn read(
+    results: &[PathBuf],
+    knowledge: Option<&Path>,
+    swap: Option<&Path>,
+) -> Result<Input, InputError> {
     let mut files = Vec::new();
     for place in results {
         files.extend(figures(place)?);
@@ -148,7 +182,8 @@ pub(super) fn read(results: &[PathBuf], knowledge: Option<&Path>) -> Result<Inpu
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     let first = runs.first().cloned().ok_or_else(|| InputError::NoResults(PathBuf::from(".")))?;
     let knowledge = knowledge.map(|path| parse(path, "knowledge", &bytes(path)?)).transpose()?;
-    Ok(Input { first, runs, knowledge })
+    let swap = swap.map(|path| parse(path, "swap", &bytes(path)?)).transpose()?;
+    Ok(Input { first, runs, knowledge, swap })
 }
 
 /// The files of figures at a place: the file itself, the folder's, or those of the folders in it.
@@ -231,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(RESULTS);
         File::create(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
-        assert!(matches!(read(&[path], None), Err(InputError::TooLarge(_))));
+        assert!(matches!(read(&[path], None, None), Err(InputError::TooLarge(_))));
     }
 
     #[test]
@@ -242,7 +277,7 @@ mod tests {
             fs::create_dir(&run).unwrap();
             fs::write(run.join(RESULTS), "{}").unwrap();
         }
-        let error = read(&[folder.path().to_owned()], None).unwrap_err();
+        let error = read(&[folder.path().to_owned()], None, None).unwrap_err();
         assert!(matches!(error, InputError::TooMany(65)), "{error}");
     }
 }

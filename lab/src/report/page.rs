@@ -2,7 +2,7 @@
 
 use super::html::Html;
 use super::input::Input;
-use super::section::{adversaries, anonymity, matrix, repeat, settings, sizes, verdicts};
+use super::section::{adversaries, anonymity, matrix, repeat, settings, sizes, swap, verdicts};
 use anyhow::Result;
 
 /// What the browser may do: show this file, and fetch and run nothing.
@@ -10,10 +10,11 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /// A section's anchor and heading.
-pub(super) const SECTIONS: [(&str, &str); 8] = [
+pub(super) const SECTIONS: [(&str, &str); 9] = [
     ("verdicts", "In short"),
     ("settings", "Settings"),
     ("matrix", "Who learns what"),
+    ("swap", "The definition, played out"),
     ("adversaries", "The adversaries"),
     ("anonymity", "Anonymity against delay and load"),
     ("sizes", "Sizes, and what they tell"),
@@ -73,6 +74,7 @@ fn write_sections(html: &mut Html, input: &Input) -> Result<()> {
                 "verdicts" => verdicts::write(html, input),
                 "settings" => done = settings::write(html, input),
                 "matrix" => matrix::write(html, input.knowledge.as_ref()),
+                "swap" => swap::write(html, input.swap.as_ref()),
                 "adversaries" => adversaries::write(html, input),
                 "anonymity" => anonymity::write(html, input),
                 "sizes" => sizes::write(html, input),

@@ -10,6 +10,7 @@ pub(super) mod matrix;
 pub(super) mod repeat;
 pub(super) mod settings;
 pub(super) mod sizes;
+pub(super) mod swap;
 pub(super) mod verdicts;
 
 /// The runs that are drawn: so many as can be told apart. Tables have all.

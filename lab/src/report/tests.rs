@@ -45,7 +45,13 @@ fn knowledge() -> Value {
     json!({ "seed": 1, "broken": ["relay knows the time of 1 clients: log (text)"], "matrix": matrix })
 }
 
-/// Files of three runs, one without a mix, and a matrix.
+fn swap() -> Value {
+    let seen = |party: &str, auc: f64| json!({ "party": party, "auc": auc, "low": auc - 0.1, "high": auc + 0.1, "deviation_by_chance": 0.04 });
+    let exact = json!({ "gateway_bytes": 31_448, "gateway_identical": true, "relay_bytes": 68_778, "relay_same_outside": true, "relay_ciphertext_differs": true });
+    json!({ "exact": exact, "runs": 400, "seed": 1, "planted": null, "live": [seen("gateway", 0.529), seen("relays", 0.516)] })
+}
+
+/// Files of three runs, one without a mix, a matrix, and an exchange.
 struct Files {
     folder: TempDir,
 }
@@ -64,6 +70,7 @@ impl Files {
             .unwrap();
         }
         fs::write(files.matrix(), knowledge().to_string()).unwrap();
+        fs::write(files.swap(), swap().to_string()).unwrap();
         files
     }
 
@@ -75,8 +82,12 @@ impl Files {
         self.folder.path().join("knowledge.json")
     }
 
+    fn swap(&self) -> PathBuf {
+        self.folder.path().join("swap.json")
+    }
+
     fn read(&self) -> Input {
-        input::read(&[self.runs()], Some(&self.matrix())).unwrap()
+        input::read(&[self.runs()], Some(&self.matrix()), Some(&self.swap())).unwrap()
     }
 
     fn page(&self) -> String {
@@ -85,7 +96,7 @@ impl Files {
 }
 
 fn rejected(results: &Path, knowledge: Option<&Path>) -> String {
-    input::read(&[results.to_owned()], knowledge).unwrap_err().to_string()
+    input::read(&[results.to_owned()], knowledge, None).unwrap_err().to_string()
 }
 
 #[test]
@@ -113,6 +124,8 @@ fn the_page_has_every_section_in_order_and_each_plot_a_name_and_a_table() {
         "SHA-256",
         "● yes",
         "! 1 of 2: leak",
+        "31\u{202f}448 bytes that the gateway receives and sends are the same.",
+        "In live runs a classifier cannot tell one from the other.",
     ] {
         assert!(page.contains(text), "{text}");
     }
@@ -146,6 +159,10 @@ fn what_is_in_the_files_is_text() {
         *matrix.pointer_mut(place).unwrap() = bad.into();
     }
     fs::write(files.matrix(), matrix.to_string()).unwrap();
+    let mut exchange = swap();
+    exchange["planted"] = bad.into();
+    exchange["live"][0]["party"] = bad.into();
+    fs::write(files.swap(), exchange.to_string()).unwrap();
     fs::rename(files.runs().join("a"), files.runs().join("<script>a")).unwrap();
     let page = files.page();
     assert!(!page.contains("<script") && !page.contains("<img"));
@@ -163,9 +180,35 @@ fn the_same_files_give_the_same_page_wherever_they_lie() {
 #[test]
 fn one_run_and_no_matrix_are_a_page_too() {
     let files = Files::new("relay_alone");
-    let page = page::draw(&input::read(&[files.runs().join("b")], None).unwrap()).unwrap();
+    let page = page::draw(&input::read(&[files.runs().join("b")], None, None).unwrap()).unwrap();
     assert!(page.contains("One run is one point.") && page.contains("Not measured for this page"));
+    assert!(page.contains("Not tried for this page"));
     assert_eq!(page.matches("<svg class=\"plot\"").count(), 1 + 2 * 3);
+}
+
+#[test]
+fn an_exchange_that_shows_is_said_to() {
+    let files = Files::new("relay_alone");
+    let mut exchange = swap();
+    exchange["exact"]["gateway_identical"] = false.into();
+    exchange["planted"] = "delay".into();
+    exchange["live"][0]["auc"] = 0.905.into();
+    fs::write(files.swap(), exchange.to_string()).unwrap();
+    let page = files.page();
+    for text in [
+        "! who asks, exchanged",
+        "bytes that the gateway receives and sends are not the same.",
+        "! live",
+        "tells one from the other at: gateway.",
+        "to see that it is caught: delay.",
+        "! exchanged",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    exchange["live"][0].as_object_mut().unwrap().remove("low");
+    fs::write(files.swap(), exchange.to_string()).unwrap();
+    let said = input::read(&[files.runs()], None, Some(&files.swap())).unwrap_err().to_string();
+    assert!(said.contains("swap.json is not what `lab swap` writes: live[0]"), "{said}");
 }
 
 #[test]
@@ -176,7 +219,7 @@ fn an_adversary_without_games_says_why() {
     results["adversaries"][0]["note"] = "nothing to pose".into();
     results["adversaries"][0]["roc"] = json!([]);
     fs::write(&file, results.to_string()).unwrap();
-    let page = page::draw(&input::read(&[file], None).unwrap()).unwrap();
+    let page = page::draw(&input::read(&[file], None, None).unwrap()).unwrap();
     assert!(page.contains("Run A: nothing to pose."));
     assert_eq!(page.matches("<svg class=\"plot\"").count(), 1 + 2 * 2);
 }

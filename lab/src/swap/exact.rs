@@ -32,18 +32,18 @@ const FRAME_HEADER: usize = 9;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What was found.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Exact {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Exact {
     /// Bytes of the gateway's transcript, both directions, inside TLS.
-    pub(super) gateway_bytes: usize,
+    pub(crate) gateway_bytes: usize,
     /// Whether the gateway's transcript is the same to the byte when those who ask change places.
-    pub(super) gateway_identical: bool,
+    pub(crate) gateway_identical: bool,
     /// Bytes of the relays' transcripts, on both sides of them.
-    pub(super) relay_bytes: usize,
+    pub(crate) relay_bytes: usize,
     /// Whether sizes, header fields, order and addresses are the same when the questions change places.
-    pub(super) relay_same_outside: bool,
+    pub(crate) relay_same_outside: bool,
     /// Whether the ciphertext is not.
-    pub(super) relay_ciphertext_differs: bool,
+    pub(crate) relay_ciphertext_differs: bool,
 }
 
 /// Has a child play the three worlds under repeatable randomness.

@@ -2,7 +2,7 @@
 
 use super::adversary::Stage;
 use super::engine::{self, Interference, Progress, Run, Silent};
-use super::folder::Folder;
+use super::folder::{self, Folder};
 use super::population::Contacts;
 use super::referee::Referee;
 use super::results::{FORMAT, Mode, Results};
@@ -37,12 +37,12 @@ pub struct Options {
     real: bool,
 }
 
-/// Runs the command.
+/// Runs the command, and returns the run's folder.
 ///
 /// # Errors
 ///
 /// One sentence on what is wrong with the scenario or the folder.
-pub async fn run(options: Options) -> Result<()> {
+pub async fn run(options: Options) -> Result<PathBuf> {
     let scenario = Scenario::load(&options.scenario)?;
     let place = match &options.out {
         Some(place) => place.clone(),
@@ -53,10 +53,10 @@ pub async fn run(options: Options) -> Result<()> {
     let folder = Folder::begin(&place, options.force)?;
     let unfinished = folder.path().to_owned();
     tokio::select! {
-        done = work(options, scenario, place, folder) => done,
+        done = work(options, scenario, place.clone(), folder) => done.map(|()| place),
         () = stopped => {
             // The work cannot be stopped from outside; the process ends, and with it what was half done.
-            let _ = std::fs::remove_dir_all(&unfinished);
+            folder::discard(&unfinished);
             eprintln!("interrupted; nothing was written");
             std::process::exit(130)
         }

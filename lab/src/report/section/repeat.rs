@@ -38,9 +38,15 @@ pub(in crate::report) fn write(html: &mut Html, input: &Input) {
 }
 
 fn commands(input: &Input) -> String {
-    let knowledge = if input.knowledge.is_some() { "lab knowledge --out results\n" } else { "" };
-    let shown = if input.knowledge.is_some() { " --knowledge results/knowledge.json" } else { "" };
+    let mut measured = String::new();
+    let mut shown = String::new();
+    for (is_shown, command) in [(input.knowledge.is_some(), "knowledge"), (input.swap.is_some(), "swap")] {
+        if is_shown {
+            measured += &format!("lab {command} --out results\n");
+            shown += &format!(" --{command} results/{command}.json");
+        }
+    }
     format!(
-        "{knowledge}lab unlinkability scenario.toml --out results/run\nlab report --results results/run{shown} --out report.html"
+        "{measured}lab unlinkability scenario.toml --out results/run\nlab report --results results/run{shown} --out report.html"
     )
 }

@@ -1,10 +1,10 @@
 //! What came out, in sentences; then all adversaries at a glance.
 
-use super::{Mark, drawn, names, write_badge, write_figure, write_key};
+use super::{Mark, drawn, names, swap, write_badge, write_figure, write_key};
 use crate::report::figures::{advantage_within, count, share, words};
 use crate::report::forest;
 use crate::report::html::{Html, Table};
-use crate::report::input::{Input, Knowledge, Run};
+use crate::report::input::{Input, Knowledge, Run, Swap};
 use lab::unlinkability::results::AdversaryResult;
 
 pub(in crate::report) fn write(html: &mut Html, input: &Input) {
@@ -15,6 +15,9 @@ pub(in crate::report) fn write(html: &mut Html, input: &Input) {
     html.element("ul", &[("class", &"verdicts")], |html| {
         if let Some(knowledge) = &input.knowledge {
             write_promise(html, knowledge);
+        }
+        if let Some(swap) = &input.swap {
+            write_swap(html, swap);
         }
         write_adversaries(html, &input.first);
         write_sizes(html, &input.first);
@@ -48,6 +51,15 @@ fn write_promise(html: &mut Html, knowledge: &Knowledge) {
             )),
             broken => html.text(format!(" Not as promised: {}.", broken.join("; "))),
         }
+    });
+}
+
+fn write_swap(html: &mut Html, swap: &Swap) {
+    let findings = swap::findings(swap);
+    let kept = findings.iter().all(|(kept, ..)| *kept);
+    html.element("li", &[], |html| {
+        write_badge(html, if kept { Mark::Good } else { Mark::Bad }, "exchanged");
+        findings.iter().for_each(|(_, _, words)| html.text(words));
     });
 }
 
