@@ -4,10 +4,12 @@
 use crate::stress::{Report, tenths};
 use anyhow::{Context, Result};
 use clap::Args;
+use discreet_provider::issuer::quota::MAX_QUOTA;
 use model::{Budgets, Quota, Task, days, days_of_issuers};
 use std::path::PathBuf;
 
 mod enumerate;
+mod hired;
 mod model;
 
 /// Who is measured.
@@ -50,8 +52,8 @@ pub(crate) struct Options {
     /// Accounts of the enumerator
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     accounts: u64,
-    /// Tokens that each of them has
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The quota that their issuer gives each of them
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=MAX_QUOTA as u64))]
     tokens: u64,
     /// One line of JSON instead of a table
     #[arg(long)]

@@ -60,7 +60,10 @@ fn an_interrupted_sweep_leaves_whole_runs_only() {
     let runs = room.path().join("runs");
     let deadline = Instant::now() + Duration::from_secs(60);
     while !runs.join("01").exists() {
-        assert!(Instant::now() < deadline && sweep.try_wait().unwrap().is_none(), "the first run never ended");
+        assert!(
+            Instant::now() < deadline && sweep.try_wait().unwrap().is_none(),
+            "the first run never ended"
+        );
         std::thread::yield_now();
     }
     // The second takes minutes, and is under way.

@@ -1,9 +1,10 @@
 //! An enumerator against relay, gateway and directory as real processes: it has as many tokens as its accounts, tries
 //! them all, and then everything else. Each answer counts.
 //!
-//! The tokens are the laboratory's own, signed by keys that the rules name: what is shown is what the directory
-//! takes. That an account gets no more than its quota is the issuer's to show.
+//! The accounts' tokens come from the product's own issuer, which gives each its quota ([`super::hired`]). A malicious
+//! issuer signs what it likes: its tokens are the laboratory's own, signed by keys that the rules name.
 
+use super::hired::hire;
 use crate::numbers::Numbers;
 use crate::paying::{Asked, Payer};
 use crate::stress::link::{Connector, Link};
@@ -28,12 +29,12 @@ const MAPPINGS: u64 = 100;
 /// Connections of an enumerator.
 const CONNECTIONS: usize = 16;
 /// A budget that nobody uses up here.
-const PLENTY: u64 = 1_000_000;
+pub(super) const PLENTY: u64 = 1_000_000_000;
 
 /// One way to be bounded.
 struct Try {
     what: &'static str,
-    mint: Mint,
+    tokens: Vec<Token>,
     /// Answers that it may get, and what the rest comes to.
     budget: u64,
     rest: u16,
@@ -47,10 +48,10 @@ pub(super) async fn run(accounts: u64, tokens: u64) -> Result<Report> {
     let all = accounts * tokens;
     let half = all / 2;
     let now = Timestamp::from_unix(Clock::system().now());
-    let [quota, redemptions, absent] =
-        ["quota.example", "redemptions.example", "absent.example"].map(Mint::new);
+    let hired = hire(accounts, tokens).await?;
+    let [redemptions, absent] = ["redemptions.example", "absent.example"].map(Mint::new);
     let issuers = [
-        quota.rules(PLENTY, PLENTY, now, [-1, 30]),
+        hired.rules,
         redemptions.rules(half, PLENTY, now, [-1, 30]),
         absent.rules(PLENTY, half, now, [-1, 30]),
     ];
@@ -58,28 +59,24 @@ pub(super) async fn run(accounts: u64, tokens: u64) -> Result<Report> {
     let plan = Plan { mappings: MAPPINGS, relay_limits: String::new(), sockets: Sockets::Theirs, rules };
     let network = Network::start(&plan).await?;
     let tries = [
-        Try { what: "tokens of the accounts", mint: quota, budget: all, rest: 401 },
-        Try { what: "redemptions of the issuer", mint: redemptions, budget: half, rest: 429 },
-        Try { what: "answers \"not found\"", mint: absent, budget: half, rest: 429 },
+        Try { what: "hired accounts' tokens", tokens: hired.tokens, budget: all, rest: 401 },
+        Try { what: "redemptions of an issuer", tokens: signed(&redemptions, all), budget: half, rest: 429 },
+        Try { what: "its answers \"not found\"", tokens: signed(&absent, all), budget: half, rest: 429 },
     ];
     let shown = bar(all * 5, "lookups");
     let head = format!("{:<28} {:>8} {:>9} {:>8} {:>8}", "bounded by", "budget", "answered", "401", "429");
     let (mut table, mut figures, mut missed) = (vec![head], Vec::new(), Vec::new());
     for one in tries {
+        let (what, budget, rest) = (one.what, one.budget, one.rest);
         let counts = one.enumerate(&network, all, &shown).await?;
         let count = |what: &str| counts.get(what).copied().unwrap_or(0);
-        let (budget, answered) = (one.budget, count("answered"));
-        table.push(format!(
-            "{:<28} {budget:>8} {answered:>9} {:>8} {:>8}",
-            one.what,
-            count("401"),
-            count("429")
-        ));
-        figures.push(serde_json::json!({ "bounded_by": one.what, "budget": budget, "came": counts }));
+        let answered = count("answered");
+        table.push(format!("{what:<28} {budget:>8} {answered:>9} {:>8} {:>8}", count("401"), count("429")));
+        figures.push(serde_json::json!({ "bounded_by": what, "budget": budget, "came": counts }));
         let refused: u64 =
             counts.iter().filter(|(what, _)| *what != "answered").map(|(_, count)| count).sum();
-        if answered != budget || refused != count(&one.rest.to_string()) {
-            missed.push(format!("{}: {answered} answers instead of {budget}, and {counts:?}", one.what));
+        if answered != budget || refused != count(&rest.to_string()) {
+            missed.push(format!("{what}: {answered} answers instead of {budget}, and {counts:?}"));
         }
     }
     shown.finish_and_clear();
@@ -87,11 +84,15 @@ pub(super) async fn run(accounts: u64, tokens: u64) -> Result<Report> {
     Ok(Report { table, figures: serde_json::json!(figures), missed })
 }
 
+/// Tokens of an issuer that signs what it likes.
+fn signed(mint: &Mint, count: u64) -> Vec<Token> {
+    (0..count).into_par_iter().map(|_| mint.token()).collect()
+}
+
 impl Try {
     /// Spends `count` tokens, each on another number; where they bound, each again, and then asks for nothing.
-    async fn enumerate(&self, network: &Network, count: u64, shown: &ProgressBar) -> Result<Counts> {
-        let tokens: Vec<_> = (0..count).into_par_iter().map(|_| Some(self.mint.token())).collect();
-        let mut rounds = vec![tokens];
+    async fn enumerate(self, network: &Network, count: u64, shown: &ProgressBar) -> Result<Counts> {
+        let mut rounds = vec![self.tokens.into_iter().map(Some).collect::<Vec<_>>()];
         if self.rest == 401 {
             let again = rounds.concat();
             rounds.push(again);
