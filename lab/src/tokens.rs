@@ -12,8 +12,8 @@ mod wire;
 const TARGET: f64 = 10_000.0;
 
 /// Measures tokens of the laboratory's own making: how many a second a resolver verifies and spends durably, in
-/// this process and by as many threads as a gateway has for two cores, beside what the signatures alone allow; what a
-/// million spent ones take on the disk; and, against the real programs with TLS and OHTTP, how much longer a
+/// this process and by as many threads as a gateway has for two cores, beside what the signatures alone allow; how many
+/// the issuer's own code signs on one core, blinding and verifying each, beside bare signatures; what a million spent ones take on the disk; and, against the real programs with TLS and OHTTP, how much longer a
 /// lookup takes that pays (two networks, one of them free, asked in turns), how long refusals take, and lookups that
 /// each come over a new TLS connection. Exits with 1 if fewer are spent a second than --at-least says.
 #[derive(Args)]
@@ -52,7 +52,7 @@ async fn measure(options: &Options) -> Result<Report> {
     let spend = spend::rates(options.tokens, options.rounds, options.threads.into())?;
     let disk = spend::disk(options.spent, options.threads.into())?;
     let wire = wire::measure(options.lookups, options.cold).await?;
-    let spend::Rates { verified, signed, spent, looked_up } = &spend;
+    let spend::Rates { verified, signed, issued, spent, looked_up } = &spend;
     let line = |what: &str, value: f64, unit: &str| format!("{what:<52} {value:>10.1} {unit}");
     let mut table = vec![
         line("verified, both cores, nothing else", *verified, "tokens/s"),
@@ -62,6 +62,7 @@ async fn measure(options: &Options) -> Result<Report> {
         line("verified, spent, looked up and answered", looked_up.per_second, "tokens/s"),
         line("  waits for the disk", looked_up.syncs_per_second, "fsyncs/s"),
         line("signed by aws-lc-rs, RSA-2048 PSS, bare", *signed, "per second and core"),
+        line("issued: blinded, signed, verified by the issuer", *issued, "per second and core"),
         line("spent tokens on the disk", disk.bytes_per_million / 1e6, "MB per million"),
         line("  written at", disk.per_second, "tokens/s"),
         line("lookup that is free, p50", wire.free_ms, "ms"),
@@ -78,6 +79,7 @@ async fn measure(options: &Options) -> Result<Report> {
         wire.refusals.iter().map(|(what, ms)| ((*what).to_owned(), thousandths(*ms))).collect();
     let figures = json!({
         "verified_per_second": tenths(*verified), "signed_per_second_and_core": tenths(*signed),
+        "issued_per_second_and_core": tenths(*issued),
         "spent_per_second": tenths(spent.per_second), "spent_syncs_per_second": tenths(spent.syncs_per_second),
         "looked_up_per_second": tenths(looked_up.per_second), "bytes_per_million": tenths(disk.bytes_per_million),
         "free_ms": thousandths(wire.free_ms), "paid_ms": thousandths(wire.paid_ms),

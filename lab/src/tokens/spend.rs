@@ -8,7 +8,8 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA384};
 use bytes::Bytes;
 use discreet_protocol::policy::{Epoch, Issuer};
 use discreet_protocol::time::{DAY, Timestamp};
-use discreet_protocol::token::{Token, TokenInput};
+use discreet_protocol::token::{NK, Token, TokenInput};
+use discreet_provider::issuer::key::PrivateKey;
 use discreet_resolver::store::{Spend, Spent, SpentTokens};
 use discreet_resolver::{Config, Resolver, create};
 use discreet_serve::secret::create_secret;
@@ -25,14 +26,18 @@ use tests::{Mint, World};
 const ISSUER: &str = "issuer.example";
 /// Signatures for the rate of signing.
 const SIGNED: u32 = 1000;
+/// The same for the issuer's, which take longer.
+const ISSUED: u32 = 300;
 /// Tokens of one operation while the disk is filled: the most there may be.
 const TOGETHER: u32 = 4;
 
 /// Per second.
 pub(super) struct Rates {
     pub(super) verified: f64,
-    /// And core.
+    /// And core: bare.
     pub(super) signed: f64,
+    /// And core: as the issuer does it, on a number of its own blinding, and verified before it leaves.
+    pub(super) issued: f64,
     /// Verified and spent.
     pub(super) spent: Rate,
     /// Verified, spent, and the lookup done.
@@ -60,6 +65,7 @@ pub(super) fn rates(tokens: u32, rounds: u8, threads: usize) -> Result<Rates> {
     let begun = Instant::now();
     (0..SIGNED).for_each(|_| drop(std::hint::black_box(mint.token())));
     let signed = f64::from(SIGNED) / begun.elapsed().as_secs_f64();
+    let issued = issued()?;
     let shown = bar(u64::from(rounds), "rounds of spending");
     let (mut verified, mut spent, mut looked_up) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -74,7 +80,26 @@ pub(super) fn rates(tokens: u32, rounds: u8, threads: usize) -> Result<Rates> {
         shown.inc(1);
     }
     shown.finish_and_clear();
-    Ok(Rates { verified: median(verified), signed, spent: middle(&spent), looked_up: middle(&looked_up) })
+    Ok(Rates {
+        verified: median(verified),
+        signed,
+        issued,
+        spent: middle(&spent),
+        looked_up: middle(&looked_up),
+    })
+}
+
+/// Blinded messages that one core of an issuer signs in a second.
+fn issued() -> Result<f64> {
+    let key = PrivateKey::draw()?;
+    // Any number below the modulus is a blinded message: one that begins with a zero is.
+    let mut blinded = [0; NK];
+    let begun = Instant::now();
+    for _ in 0..ISSUED {
+        fill(blinded.split_at_mut(1).1).ok().context("no randomness")?;
+        std::hint::black_box(key.sign(&blinded)?);
+    }
+    Ok(f64::from(ISSUED) / begun.elapsed().as_secs_f64())
 }
 
 fn middle(rates: &[Rate]) -> Rate {
