@@ -7,6 +7,7 @@ the chain of COSE signatures (RFC 9052) are done here, from those documents. The
 
   lookup.py --relay https://127.0.0.1:8443/dp --ca ca.pem --domain dp.example --directory-key HEX
             --kem x25519 --aead aes128gcm|chacha20poly1305 +14155550123
+            --authorization TOKEN pays, where the policy has a price
   lookup.py --self-test
 
 Prints one JSON line. Exit status 0: found or not found; 1: something did not check out, said in one line.
@@ -26,6 +27,7 @@ from framing import (
 )
 from self_test import self_test
 from statements import query_for, read_answer, read_policy, verify_mapping
+from tokens import verify_token
 
 TIMEOUT = 30
 
@@ -55,13 +57,18 @@ def look_up(options):
     connection = http.client.HTTPSConnection(url.netloc, timeout=TIMEOUT, context=tls)
 
     signed = send(connection, "GET", f"{url.path}/policy", 'application/cose;cose-type="cose-sign1"')
-    collection, authorities = read_policy(signed, domain, bytes.fromhex(options.directory_key), now)
+    directory_key = bytes.fromhex(options.directory_key)
+    collection, authorities, token_keys, price = read_policy(signed, domain, directory_key, now)
     keys = send(connection, "GET", url.path, "application/ohttp-keys")
     check(keys == collection, "the relay hands out other keys than the policy is signed for")
     configs = [config for config in read_keys(collection) if (HKDF_SHA256, aead.id) in config[2]]
     check(configs, "the policy has no key for this KEM and AEAD")
 
     fields = [("content-type", "application/octet-stream")]
+    if price:
+        check(price == 1 and options.authorization, f"a lookup costs {price}, and what is there is one token or none")
+        verify_token(options.authorization, token_keys, domain, now)
+        fields.append(("authorization", options.authorization))
     path = f"/v1/identifierQuery/{domain}"
     message = binary_request("POST", domain, path, fields, query_for(options.phone))
     key_id, public_key, _ = configs[0]
@@ -90,6 +97,7 @@ def main():
         parser.add_argument(f"--{name}", required=not testing)
     parser.add_argument("--kem", choices=["x25519"], required=not testing)
     parser.add_argument("--aead", choices=AEADS, required=not testing)
+    parser.add_argument("--authorization")
     parser.add_argument("phone", nargs="?")
     options = parser.parse_args()
     try:

@@ -1,5 +1,8 @@
-"""Holds this client's framing against the example of RFC 9458, Appendix A, and the vectors of the query."""
+"""Holds this client's framing against the example of RFC 9458, Appendix A, and the vectors of the query; tokens and their
+keys against RFC 9578, Appendix B.2.
+"""
 
+import base64
 import json
 from pathlib import Path
 
@@ -11,8 +14,50 @@ from framing import (
     request_header, response_keys,
 )
 from statements import query_for, read_answer
+from tokens import read_issuers, read_prices, verify_token
 
-VECTORS = Path(__file__).parent / "../../vectors/rfc9458-appendix-a.json"
+FOLDER = Path(__file__).parent / "../../vectors"
+VECTORS = FOLDER / "rfc9458-appendix-a.json"
+TOKENS = FOLDER / "rfc9578-public-tokens.json"
+WEEK = 7 * 86400
+
+
+def refuses(what, action):
+    try:
+        action()
+    except Failed:
+        return
+    raise AssertionError(f"self-test: {what} is taken")
+
+
+def test_tokens():
+    # The vector whose challenge has no redemption context, as those of a policy's issuers.
+    vector = json.loads(TOKENS.read_text())[1]
+    spki, token = bytes.fromhex(vector["pkS"]), bytes.fromhex(vector["token"])
+
+    def field(token):
+        return f'PrivateToken token="{base64.urlsafe_b64encode(token).decode()}"'
+
+    def issuer(*keys, name="issuer.example"):
+        return [name, 10, 10, list(keys)]
+
+    keys = read_issuers([issuer([spki, 0, WEEK])])
+    verify_token(field(token), keys, "origin.example", 0)
+    refuses("a token for another origin", lambda: verify_token(field(token), keys, "other.example", 0))
+    refuses("a token of a key that is over", lambda: verify_token(field(token), keys, "origin.example", WEEK))
+    forged = token[:-1] + bytes([token[-1] ^ 1])
+    refuses("a forged token", lambda: verify_token(field(forged), keys, "origin.example", 0))
+    strange = token[:97] + bytes([token[97] ^ 1]) + token[98:]
+    refuses("a token of no key", lambda: verify_token(field(strange), keys, "origin.example", 0))
+    refuses("a key for six days", lambda: read_issuers([issuer([spki, 0, WEEK - 86400])]))
+    refuses("a key there twice", lambda: read_issuers([issuer([spki, 0, WEEK]), issuer([spki, 0, WEEK], name="b")]))
+    even = spki[:-6] + bytes([spki[-6] & 0xFE]) + spki[-5:]
+    refuses("an even modulus", lambda: read_issuers([issuer([even, 0, WEEK])]))
+    refuses("an issuer without keys", lambda: read_issuers([issuer()]))
+    refuses("an issuer there twice", lambda: read_issuers([issuer([spki, 0, WEEK]), issuer([spki, 0, WEEK])]))
+    check(read_prices([1, 0, 4]) == [1, 0, 4], "self-test: prices differ")
+    for prices in ([0, 0, 0], [5, 0, 0], [1, 0], [True, 0, 0], [-1, 0, 0]):
+        refuses(f"a price list {prices}", lambda prices=prices: read_prices(prices))
 
 
 def self_test():
@@ -66,4 +111,5 @@ def self_test():
         recipient = suite.create_recipient_context(enc, pair.private_key, request_header(7, aead)[1])
         same(recipient.open(request[7 + len(enc) :]), pad(get), "sealed request")
         same(recipient.export(b"message/bhttp response", aead.secret), secret, "secret of a sealed request")
+    test_tokens()
     return {"self-test": "passed"}

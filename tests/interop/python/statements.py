@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from framing import RECEIVED, SENT, Failed, Reader, check, prefixed
+from tokens import read_issuers, read_prices
 
 DAY = 86400
 TOLERANCE = 300
@@ -65,13 +66,16 @@ class Statement:
 
 
 def read_policy(data, domain, directory_key, now):
-    """The key collection, and the authorities by name: (key, namespaces)."""
-    policy = Statement(data, "policy+cbor", {1, 2, 3, 4, 5, 6, 7, 8, 9})
+    """The key collection; the authorities by name: (key, namespaces); the token keys, and what a lookup costs."""
+    policy = Statement(data, "policy+cbor", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
     policy.verify(directory_key)
     check(policy[1] == domain, "policy: for another domain")
     check(policy[3] <= now + TOLERANCE and now < policy[4], "policy: not valid now")
     check(policy[8] == [SENT, RECEIVED], "policy: other sizes")
-    return policy[6], {name: (key, namespaces) for name, key, namespaces in policy[7]}
+    token_keys = read_issuers(policy[10]) if 10 in policy.claims else {}
+    price, _, _ = read_prices(policy[11]) if 11 in policy.claims else (0, 0, 0)
+    authorities = {name: (key, namespaces) for name, key, namespaces in policy[7]}
+    return policy[6], authorities, token_keys, price
 
 
 def covers(authority, csi):
