@@ -24,9 +24,9 @@ pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
 /// Requests opened and answered at once, per processor: enough to keep the processors busy while many
-/// wait for the disk, and so are written to it together. Measured with 64 clients on two processors that
-/// they share with gateway and relays: with 1 about 290 lookups and 210 publications a second, with 4
-/// about 470 and 440, with 32 about 520 and 490.
+/// wait for the disk, and so are written to it together; few enough that threads do not keep each other waiting.
+/// Measured with 64 clients (`lab bench`): with 8, the p99 of a lookup is two thirds of what it is with 32, at
+/// as many lookups a second.
 const WORKERS_PER_CORE: usize = 8;
 
 pub(crate) struct GatewayHandler {
