@@ -72,7 +72,7 @@ impl Town {
     fn lookup(&self, state: &str, more: &str) -> (Option<i32>, Value) {
         let (profile, state) = (self.path("profile.toml"), self.path(state));
         let ran = self.discreet(
-            format!("lookup {NUMBER} --json --profile {profile} --state {state} {more}").trim_end(),
+            format!("lookup {NUMBER} --fresh --json --profile {profile} --state {state} {more}").trim_end(),
         );
         (ran.code, serde_json::from_str(&ran.stdout).unwrap())
     }
