@@ -63,7 +63,7 @@ pub(crate) fn json(answer: &Answer) -> Value {
     })
 }
 
-/// As [`json`]; an answer from the cache says when it came.
+/// As [`json()`]; an answer from the cache says when it came.
 pub(crate) fn json_from(answer: &Answer, asked_at: Option<Timestamp>) -> Value {
     let mut object = json(answer);
     if let (Some(asked_at), Some(object)) = (asked_at, object.as_object_mut()) {
