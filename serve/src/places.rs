@@ -13,8 +13,8 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit, watch},
-    time::{Instant, timeout, timeout_at},
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 /// How long a connection may make us wait before it can be made to leave. Honest clients complete a
@@ -52,16 +52,27 @@ struct Waiting {
 pub(crate) struct Place {
     places: Arc<Places>,
     leave: Arc<Notify>,
-    stand: watch::Sender<Stand>,
+    stand: Arc<Stand>,
 }
 
 /// What goes on at a place.
 #[derive(Debug)]
 struct Stand {
+    now: Mutex<Now>,
+    /// Told when work begins for the first time, and never again: nobody is woken for each request.
+    first: Notify,
+}
+
+#[derive(Debug)]
+struct Now {
     /// Requests being worked on.
     working: usize,
     /// The number under which it waits, or has waited the last time.
     number: u64,
+    /// Since when it waits, or has waited the last time.
+    since: Instant,
+    /// Whether there has been work.
+    has_worked: bool,
 }
 
 /// A request being worked on, until dropped.
@@ -110,7 +121,8 @@ impl Places {
         }
         let leave = Arc::new(Notify::new());
         let number = state.wait(&leave, now);
-        let stand = watch::Sender::new(Stand { working: 0, number });
+        let stand = Now { working: 0, number, since: now, has_worked: false };
+        let stand = Arc::new(Stand { now: Mutex::new(stand), first: Notify::new() });
         Ok((Place { places: Arc::clone(self), leave, stand }, evicts))
     }
 
@@ -132,19 +144,26 @@ impl State {
 impl Place {
     /// Begins to work on a request, unless the place is lost.
     pub(crate) fn work(&self) -> Option<Work<'_>> {
-        let begun = self.stand.send_if_modified(|stand| {
-            let stays = stand.working > 0 || self.places.state().waiting.remove(&stand.number).is_some();
-            stand.working += usize::from(stays);
-            stays
-        });
-        begun.then(|| Work(self))
+        let mut now = self.stand.now();
+        if now.working == 0 {
+            self.places.state().waiting.remove(&now.number)?;
+        }
+        now.working += 1;
+        if !std::mem::replace(&mut now.has_worked, true) {
+            self.stand.first.notify_waiters();
+        }
+        Some(Work(self))
     }
 
-    /// Resolves once work has begun here, since the call.
+    /// Resolves once work has begun here.
     pub(crate) fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut stand = self.stand.subscribe();
+        let stand = Arc::clone(&self.stand);
         async move {
-            let _ = stand.changed().await;
+            // Listens before it looks, so that it misses nothing.
+            let first = stand.first.notified();
+            if !stand.has_worked() {
+                first.await;
+            }
         }
     }
 
@@ -158,40 +177,59 @@ impl Place {
         self.places.leaving.try_acquire().ok()
     }
 
-    /// Resolves after `duration` without work.
+    /// Resolves after `duration` without work, from the first look at it on.
     pub(crate) fn idle_for(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-        let mut stand = self.stand.subscribe();
+        let stand = Arc::clone(&self.stand);
         async move {
+            let begin = Instant::now();
+            // It looks only when it may be over: what is worked on now has at least `duration` from now.
             loop {
-                if stand.wait_for(|stand| stand.working == 0).await.is_err() {
+                let now = Instant::now();
+                let due = stand.waiting_since().unwrap_or(now).max(begin) + duration;
+                if due <= now {
                     return;
                 }
-                if timeout(duration, stand.changed()).await.is_err() {
-                    return;
-                }
+                sleep_until(due).await;
             }
         }
+    }
+}
+
+impl Stand {
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // Nothing panics while it is held.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_worked(&self) -> bool {
+        self.now().has_worked
+    }
+
+    /// `None` while there is work.
+    fn waiting_since(&self) -> Option<Instant> {
+        let now = self.now();
+        (now.working == 0).then_some(now.since)
     }
 }
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
         let place = self.0;
-        place.stand.send_modify(|stand| {
-            stand.working = stand.working.saturating_sub(1);
-            if stand.working == 0 {
-                stand.number = place.places.state().wait(&place.leave, Instant::now());
-            }
-        });
+        let mut now = place.stand.now();
+        now.working = now.working.saturating_sub(1);
+        if now.working == 0 {
+            now.since = Instant::now();
+            now.number = place.places.state().wait(&place.leave, now.since);
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let stand = self.stand.borrow();
+        let now = self.stand.now();
         let mut state = self.places.state();
         // Who was made to leave has passed the place on.
-        if stand.working > 0 || state.waiting.remove(&stand.number).is_some() {
+        if now.working > 0 || state.waiting.remove(&now.number).is_some() {
             state.taken = state.taken.saturating_sub(1);
             drop(state);
             self.places.freed.notify_one();
@@ -201,7 +239,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use tokio::time::{advance, timeout};
 
     use super::*;
 
@@ -292,6 +330,31 @@ mod tests {
         drop(first);
         assert_eq!(places.state().waiting.len(), 0);
         assert!(took(&places).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_time_counts_from_the_end_of_the_last_work() {
+        let places = Places::new(1);
+        let (place, _) = places.take().await;
+        let begin = Instant::now();
+        let idle = tokio::spawn(place.idle_for(Duration::from_secs(10)));
+        advance(Duration::from_secs(7)).await;
+        let work = place.work().unwrap();
+        advance(Duration::from_secs(30)).await;
+        drop(work);
+        idle.await.unwrap();
+        assert_eq!(begin.elapsed(), Duration::from_secs(47));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_has_begun_for_whoever_asks_before_or_after() {
+        let places = Places::new(1);
+        let (place, _) = places.take().await;
+        let before = place.begun();
+        assert!(timeout(Duration::ZERO, place.begun()).await.is_err());
+        drop(place.work().unwrap());
+        before.await;
+        place.begun().await;
     }
 
     #[tokio::test(start_paused = true)]
