@@ -10,12 +10,13 @@ mod outage;
 mod proof;
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
+    pin::Pin,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -33,7 +34,8 @@ use hyper_util::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::{Semaphore, oneshot},
+    runtime::Handle,
+    sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
 
@@ -43,7 +45,7 @@ use self::{
     proof::{Failure, judge},
 };
 use crate::{
-    tasks::Tasks,
+    tasks::{Executor, Tasks},
     tls::{TlsError, client_config},
 };
 
@@ -176,21 +178,12 @@ impl Upstream {
         *outgoing.uri_mut() = self.uri(parts.uri)?;
         *outgoing.headers_mut() = parts.headers;
         let pools = Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner));
-        let exchange = pools.deliver(outgoing, max_response_bytes);
-        let mut exchange = Box::pin(timeout(self.timeout, exchange));
-        // Begun at once, without waiting for another task's turn.
-        if let Poll::Ready(ended) = poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await {
-            return ended.unwrap_or(Err(UpstreamError::Timeout));
-        }
-        // Ended in a task of its own: a caller who goes away in the middle does not break it off, so that
-        // nobody upstream can tell which client it was by the moment it gave up.
-        let (tell, told) = oneshot::channel();
-        self.tasks.executor().execute(async move {
+        let exchange = timeout(self.timeout, pools.deliver(outgoing, max_response_bytes));
+        let exchange = async move {
             let _held = held;
-            let _ = tell.send(exchange.await.unwrap_or(Err(UpstreamError::Timeout)));
-        });
-        // It is not told only if this upstream is dropped meanwhile.
-        told.await.unwrap_or(Err(UpstreamError::Protocol))
+            exchange.await.unwrap_or(Err(UpstreamError::Timeout))
+        };
+        Exchange { going_on: Some(Box::pin(exchange)), left_to: self.tasks.executor() }.await
     }
 
     fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
@@ -202,6 +195,36 @@ impl Upstream {
             .build()
             // Never: all three parts were parsed before.
             .map_err(|_| UpstreamError::Protocol)
+    }
+}
+
+/// An exchange that its caller waits for. A caller who goes away in the middle does not break it off: it ends
+/// in a task of its own, so that nobody upstream can tell which client it was by the moment it gave up.
+struct Exchange<F: Future<Output = Answered> + Send + 'static> {
+    going_on: Option<Pin<Box<F>>>,
+    left_to: Executor,
+}
+
+type Answered = Result<Response<Bytes>, UpstreamError>;
+
+impl<F: Future<Output = Answered> + Send> Future for Exchange<F> {
+    type Output = Answered;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answered> {
+        // Never without one: it is taken away with its outcome, after which nobody polls.
+        let Some(going_on) = &mut self.going_on else { return Poll::Pending };
+        let answered = ready!(going_on.as_mut().poll(context));
+        self.going_on = None;
+        Poll::Ready(answered)
+    }
+}
+
+impl<F: Future<Output = Answered> + Send> Drop for Exchange<F> {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending.
+        if let (Some(going_on), Ok(_)) = (self.going_on.take(), Handle::try_current()) {
+            self.left_to.execute(async move { drop(going_on.await) });
+        }
     }
 }
 
