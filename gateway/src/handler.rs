@@ -6,7 +6,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::opener::{OpenError, Opened};
 use crate::policy::Publisher;
 use crate::relays::Relays;
-use crate::target::Target;
+use crate::target::{Answer, Answering, Target, ask};
 use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
@@ -23,19 +23,19 @@ pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
 pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
-/// Requests opened and answered at once, per processor: enough to keep the processors busy while many
-/// wait for the disk, and so are written to it together; few enough that threads do not keep each other waiting.
-/// Measured with 64 clients (`lab bench`): with 8, the p99 of a lookup is two thirds of what it is with 32, at
-/// as many lookups a second.
-const WORKERS_PER_CORE: usize = 8;
+/// Answers that wait for the disk's writes at once, per processor: enough to be written together.
+const WRITERS_PER_CORE: usize = 8;
+/// Documents made at once; making one can wait for a signer, and those of the others wait for the same.
+const DOCUMENTS: usize = 2;
 
 pub(crate) struct GatewayHandler {
     shared: Arc<Shared>,
     relays: Relays,
-    workers: Arc<Semaphore>,
+    writers: Arc<Semaphore>,
+    documents: Arc<Semaphore>,
 }
 
-/// What the worker threads need.
+/// What the worker threads need, too.
 pub(crate) struct Shared {
     pub(crate) keys: Arc<Keys>,
     pub(crate) target: Target,
@@ -48,26 +48,68 @@ pub(crate) struct Shared {
 impl GatewayHandler {
     pub(crate) fn new(shared: Shared, relays: Relays) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = Arc::new(Semaphore::new(cores * WORKERS_PER_CORE));
-        Self { shared: Arc::new(shared), relays, workers }
+        let writers = Arc::new(Semaphore::new(cores * WRITERS_PER_CORE));
+        let documents = Arc::new(Semaphore::new(DOCUMENTS));
+        Self { shared: Arc::new(shared), relays, writers, documents }
     }
 
-    /// Opening is arithmetic and the directory lies on a disk: both leave the network's threads.
-    async fn work(&self, work: impl FnOnce(&Shared) -> Response<Bytes> + Send + 'static) -> Response<Bytes> {
-        // Never: the semaphore is not closed.
-        let Ok(permit) = Arc::clone(&self.workers).acquire_owned().await else { return failed() };
-        let shared = Arc::clone(&self.shared);
-        let answered = tokio::task::spawn_blocking(move || {
-            let response = work(&shared);
-            drop(permit);
-            response
-        });
-        match answered.await.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(response) => response,
-            // The shell counts it and answers.
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(_)) => failed(),
+    /// One exchange: errors before the request is open are the outer response, everything after
+    /// goes inside a 200 (RFC 9458 §5.2).
+    ///
+    /// Opening, reading and sealing stay on the network's threads, of which there are more than processors
+    /// (`main`): leaving them costs as much as the directory's part of a lookup.
+    async fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
+        let now = self.shared.now();
+        let opened = match self.shared.open(encapsulated, now) {
+            Ok(opened) => opened,
+            Err(refused) => return refused,
+        };
+        let answer = match self.shared.admit(&opened, now) {
+            Ok(request) => self.answer(request).await,
+            Err(refused) => refused,
+        };
+        self.shared.seal(opened, answer)
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Answer {
+        match &self.shared.target.resolver {
+            Answering::Embedded(resolver) if resolver.only_reads(&request) => {
+                (resolver.answer(request), Outcome::Answered)
+            }
+            Answering::Embedded(resolver) => {
+                let resolver = Arc::clone(resolver);
+                let answer = beside(&self.writers, move || resolver.answer(request)).await;
+                answer.map_or_else(|| (failed(), Outcome::Failed), |answer| (answer, Outcome::Answered))
+            }
+            Answering::Remote(upstream) => ask(upstream, request).await,
         }
+    }
+
+    async fn document(
+        &self,
+        make: impl FnOnce(&Shared) -> Response<Bytes> + Send + 'static,
+    ) -> Response<Bytes> {
+        let shared = Arc::clone(&self.shared);
+        beside(&self.documents, move || make(&shared)).await.unwrap_or_else(failed)
+    }
+}
+
+/// What `work` comes to on a thread where it may wait. It keeps its place among `places` until it ends, also if
+/// nobody waits for it any longer. `None`: the process is ending.
+async fn beside<T: Send + 'static>(
+    places: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    match done.await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => Some(done),
+        // The shell counts it and answers.
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => None,
     }
 }
 
@@ -83,10 +125,10 @@ impl Handler for GatewayHandler {
                 self.shared.metrics.count(Outcome::OverLimit);
                 over_limit()
             }
-            (GATEWAY_PATH, &Method::POST) => self.work(move |shared| shared.exchange(request.body())).await,
-            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => self.work(Shared::collection).await,
+            (GATEWAY_PATH, &Method::POST) => self.exchange(request.body()).await,
+            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => self.document(Shared::collection).await,
             (GATEWAY_PATH, _) => not_allowed("GET, HEAD, POST"),
-            (POLICY_PATH, &Method::GET | &Method::HEAD) => self.work(Shared::policy).await,
+            (POLICY_PATH, &Method::GET | &Method::HEAD) => self.document(Shared::policy).await,
             (POLICY_PATH, _) => not_allowed("GET, HEAD"),
             _ => problem(StatusCode::NOT_FOUND, "this gateway has no such resource"),
         }
@@ -94,7 +136,7 @@ impl Handler for GatewayHandler {
 }
 
 impl Shared {
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.clock.now())
     }
 
@@ -120,41 +162,33 @@ impl Shared {
         }
     }
 
-    /// One exchange: errors before the request is open are the outer response, everything after
-    /// goes inside a 200 (RFC 9458 §5.2).
-    pub(crate) fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
-        let now = self.now();
-        let opened = match self.keys.ring(now).open(encapsulated) {
-            Ok(opened) => opened,
-            Err(OpenError::Truncated) => {
+    /// Opens a request; or else what its relay is told.
+    pub(crate) fn open(&self, encapsulated: &[u8], now: Timestamp) -> Result<Opened, Response<Bytes>> {
+        self.keys.ring(now).open(encapsulated).map_err(|error| match error {
+            OpenError::Truncated => {
                 self.metrics.count(Outcome::Malformed);
-                return problem(StatusCode::BAD_REQUEST, "the content is no encapsulated request");
+                problem(StatusCode::BAD_REQUEST, "the content is no encapsulated request")
             }
-            Err(OpenError::Key) => {
+            OpenError::Key => {
                 self.metrics.count(Outcome::KeyProblem);
-                return problem_of_type(
-                    StatusCode::BAD_REQUEST,
-                    OHTTP_KEY_PROBLEM,
-                    "key configuration not known",
-                );
+                problem_of_type(StatusCode::BAD_REQUEST, OHTTP_KEY_PROBLEM, "key configuration not known")
             }
-        };
-        let (response, outcome) = if opened.is_new {
-            self.target.answer(&opened.message, now)
-        } else {
-            // RFC 9458 §6.5. Only who sealed the first one can read this.
-            (problem(StatusCode::BAD_REQUEST, "this request has been processed before"), Outcome::Replayed)
-        };
-        match seal(opened, &response) {
-            Some(sealed) => {
-                self.metrics.count(outcome);
-                sealed
-            }
-            None => {
-                self.metrics.count(Outcome::Failed);
-                failed()
-            }
+        })
+    }
+
+    /// The request for the resolver, or what is said instead.
+    pub(crate) fn admit(&self, opened: &Opened, now: Timestamp) -> Result<Request<Bytes>, Answer> {
+        if opened.is_new {
+            return self.target.admit(&opened.message, now);
         }
+        // RFC 9458 §6.5. Only who sealed the first one can read this.
+        Err((problem(StatusCode::BAD_REQUEST, "this request has been processed before"), Outcome::Replayed))
+    }
+
+    pub(crate) fn seal(&self, opened: Opened, (response, outcome): Answer) -> Response<Bytes> {
+        let sealed = seal(opened, &response);
+        self.metrics.count(if sealed.is_some() { outcome } else { Outcome::Failed });
+        sealed.unwrap_or_else(failed)
     }
 }
 

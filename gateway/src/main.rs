@@ -4,7 +4,10 @@ use clap::{Parser, Subcommand};
 use discreet_gateway::rotation::{self, KeyLine, RotationError};
 use discreet_gateway::{Config, Gateway, init};
 use discreet_protocol::time::Timestamp;
-use discreet_serve::{Clock, Inherited, hide_panic_payloads, process::serve};
+use discreet_serve::{
+    Clock, Inherited, hide_panic_payloads,
+    process::{Threads, serve},
+};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,10 +80,10 @@ fn main() -> ExitCode {
         None => match Gateway::check(&config) {
             Err(error) => fail(2, &error),
             Ok(()) if options.check_config => ExitCode::SUCCESS,
-            Ok(()) => {
-                serve(inherited, &config.log.clone(), |environment| Gateway::bind_in(config, environment))
-                    .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS)
-            }
+            Ok(()) => serve(inherited, &config.log.clone(), Threads::NetworkAndDisk, |environment| {
+                Gateway::bind_in(config, environment)
+            })
+            .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS),
         },
     }
 }

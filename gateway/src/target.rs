@@ -12,7 +12,6 @@ use discreet_resolver::Resolver;
 use discreet_serve::{Upstream, UpstreamError, problem};
 use http::{Request, Response, StatusCode, header, uri::Scheme};
 use std::sync::Arc;
-use tokio::runtime::Handle;
 
 /// Most bytes of a resolver's answer: what fits into a response, before it is framed.
 const MAX_ANSWER: usize = RESPONSE_CONTENT;
@@ -31,32 +30,31 @@ pub(crate) enum Answering {
     Remote(Arc<Upstream>),
 }
 
+/// What goes back, sealed, and what it is counted as.
+pub(crate) type Answer = (Response<Bytes>, Outcome);
+
 impl Target {
-    /// Answers the Binary HTTP message of an opened request.
-    pub(crate) fn answer(&self, message: &[u8], now: Timestamp) -> (Response<Bytes>, Outcome) {
+    /// The request for the resolver in the Binary HTTP message of an opened request, or what is said instead.
+    pub(crate) fn admit(&self, message: &[u8], now: Timestamp) -> Result<Request<Bytes>, Answer> {
         let Ok(request) = message::decode_request(message) else {
-            return refuse(StatusCode::BAD_REQUEST, "the message is not valid Binary HTTP");
+            return Err(refuse(StatusCode::BAD_REQUEST, "the message is not valid Binary HTTP"));
         };
         // RFC 9458 §5.1: there is nobody to send an interim response to.
         if request.headers().contains_key(header::EXPECT) {
-            return refuse(StatusCode::EXPECTATION_FAILED, "expectations cannot be met here");
+            return Err(refuse(StatusCode::EXPECTATION_FAILED, "expectations cannot be met here"));
         }
         if let Some(refusal) = date::refusal(request.headers(), now) {
-            return (refusal, Outcome::Refused);
+            return Err((refusal, Outcome::Refused));
         }
         if !is_target(&request, &self.domain) {
-            return refuse(StatusCode::FORBIDDEN, "this gateway has no such target");
+            return Err(refuse(StatusCode::FORBIDDEN, "this gateway has no such target"));
         }
-        match &self.resolver {
-            Answering::Embedded(resolver) => (resolver.answer(request), Outcome::Answered),
-            // Called on one of the runtime's threads for blocking work, which has nothing else to do meanwhile.
-            Answering::Remote(upstream) => Handle::current().block_on(ask(upstream, request)),
-        }
+        Ok(request)
     }
 }
 
 /// Passes a request on to a remote resolver: method, path, content and what it is paid with, nothing else.
-async fn ask(upstream: &Upstream, request: Request<Bytes>) -> (Response<Bytes>, Outcome) {
+pub(crate) async fn ask(upstream: &Upstream, request: Request<Bytes>) -> Answer {
     let mut onwards = Request::new(request.body().clone());
     *onwards.method_mut() = request.method().clone();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -85,7 +83,7 @@ fn content_of(answer: Response<Bytes>) -> Response<Bytes> {
     response
 }
 
-fn failed(status: StatusCode, title: &'static str) -> (Response<Bytes>, Outcome) {
+fn failed(status: StatusCode, title: &'static str) -> Answer {
     (problem(status, title), Outcome::Failed)
 }
 
@@ -99,6 +97,6 @@ fn is_target(request: &Request<Bytes>, domain: &Domain) -> bool {
         && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(domain.as_str()))
 }
 
-fn refuse(status: StatusCode, title: &'static str) -> (Response<Bytes>, Outcome) {
+fn refuse(status: StatusCode, title: &'static str) -> Answer {
     (problem(status, title), Outcome::Refused)
 }

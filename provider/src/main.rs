@@ -5,7 +5,10 @@ mod cli;
 use clap::Parser;
 use cli::Options;
 use discreet_provider::{Config, Provider};
-use discreet_serve::{Inherited, hide_panic_payloads, process::serve};
+use discreet_serve::{
+    Inherited, hide_panic_payloads,
+    process::{Threads, serve},
+};
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -25,10 +28,10 @@ fn main() -> ExitCode {
         None => match Provider::check(&config) {
             Err(error) => fail(2, &error),
             Ok(()) if options.check_config => ExitCode::SUCCESS,
-            Ok(()) => {
-                serve(inherited, &config.log.clone(), |environment| Provider::bind_in(config, environment))
-                    .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS)
-            }
+            Ok(()) => serve(inherited, &config.log.clone(), Threads::Network, |environment| {
+                Provider::bind_in(config, environment)
+            })
+            .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS),
         },
     }
 }

@@ -69,7 +69,9 @@ fn serve(inherited: Inherited, path: &Path, only_check: bool) -> (u8, Result<(),
         Ok(()) if only_check => (0, Ok(())),
         Ok(()) => {
             let log = config.log.clone();
-            let served = process::serve(inherited, &log, |environment| Relay::bind_in(config, environment));
+            let served = process::serve(inherited, &log, process::Threads::Network, |environment| {
+                Relay::bind_in(config, environment)
+            });
             (1, served.map_err(Into::into))
         }
     }

@@ -22,6 +22,19 @@ impl Resolver {
     pub fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.in_force().answer(&request)
     }
+
+    /// Whether answering `request` writes nothing, and so waits for no more than pages of the directory: a
+    /// lookup that is free, or a request for no operation.
+    pub fn only_reads(&self, request: &Request<Bytes>) -> bool {
+        let in_force = self.in_force();
+        match in_force.operation(request.uri().path()) {
+            Some(Operation::Lookup) => {
+                in_force.redeemer.as_ref().is_none_or(|redeemer| redeemer.price(Operation::Lookup) == 0)
+            }
+            Some(Operation::Publish | Operation::Withdraw) => false,
+            Some(Operation::None) | None => true,
+        }
+    }
 }
 
 impl InForce {

@@ -102,8 +102,11 @@ fn listener(config: &Config) -> Result<&ServeConfig, BindError> {
 struct Answers(Arc<Resolver>);
 
 impl Handler for Answers {
-    /// The directory lies on a disk: answering leaves the network's threads.
+    /// What waits for the disk's writes leaves the network's threads.
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if self.0.only_reads(&request) {
+            return self.0.answer(request);
+        }
         let resolver = Arc::clone(&self.0);
         let answered = tokio::task::spawn_blocking(move || resolver.answer(request)).await;
         match answered.map_err(tokio::task::JoinError::try_into_panic) {

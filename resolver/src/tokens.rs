@@ -120,6 +120,16 @@ impl Redeemer {
         Self { prices: rules.prices, keys, spent }
     }
 
+    /// Tokens that `operation` costs.
+    pub(crate) fn price(&self, operation: Operation) -> u8 {
+        match operation {
+            Operation::Lookup => self.prices.lookup,
+            Operation::Publish => self.prices.publish,
+            Operation::Withdraw => self.prices.withdraw,
+            Operation::None => 0,
+        }
+    }
+
     /// Takes the price of `operation` out of `headers`.
     ///
     /// # Errors
@@ -131,12 +141,7 @@ impl Redeemer {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Paid<'_>, RedeemError> {
-        let price = match operation {
-            Operation::Lookup => self.prices.lookup,
-            Operation::Publish => self.prices.publish,
-            Operation::Withdraw => self.prices.withdraw,
-            Operation::None => 0,
-        };
+        let price = self.price(operation);
         if price == 0 {
             return Ok(Paid::Free);
         }

@@ -2,7 +2,7 @@
 //!
 //! What is here belongs to the whole process: no library part calls it.
 
-use std::{future::Future, io};
+use std::{future::Future, io, num::NonZeroUsize, thread::available_parallelism};
 
 use sd_notify::NotifyState;
 use thiserror::Error;
@@ -24,6 +24,28 @@ pub enum ServeError<E> {
     Join(#[from] JoinError),
 }
 
+/// What the threads do that serve the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// Nothing else: one for each processor.
+    Network,
+    /// They read from a disk, too, and wait for it: enough of them that the others go on.
+    NetworkAndDisk,
+}
+
+/// Threads for each processor where some wait for the disk.
+const THREADS_PER_CORE: usize = 4;
+
+impl Threads {
+    fn count(self) -> usize {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        match self {
+            Self::Network => cores,
+            Self::NetworkAndDisk => cores * THREADS_PER_CORE,
+        }
+    }
+}
+
 /// Makes panics print where they happened but not their message, which may quote a request.
 ///
 /// The panic hook belongs to the process: no library may set it, so only `main` calls this.
@@ -43,13 +65,15 @@ pub fn hide_panic_payloads() {
 pub fn serve<R, E, B>(
     inherited: Inherited,
     log: &LogConfig,
+    threads: Threads,
     bind: impl FnOnce(Environment) -> B,
 ) -> Result<(), ServeError<E>>
 where
     R: Into<Shell>,
     B: Future<Output = Result<R, E>>,
 {
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(ServeError::System)?;
+    let runtime = Builder::new_multi_thread().worker_threads(threads.count()).enable_all().build();
+    let runtime = runtime.map_err(ServeError::System)?;
     runtime.block_on(async {
         // Listened for before the port is open, so that no signal is missed.
         let signals = Signals::listen().map_err(ServeError::System)?;

@@ -74,7 +74,7 @@ fn seal(gateway: &Offline, kem: Kem, number: &str) -> Result<(Vec<u8>, ohttp::Cl
 }
 
 fn check(gateway: &Offline, request: &[u8], response: ohttp::ClientResponse) -> Result<()> {
-    let outer = gateway.exchange(request);
+    let outer = gateway.exchange(request)?;
     let inner = message::decode_response(&response.decapsulate(outer.body())?)?;
     let answer = IdentifierResponse::decode(inner.body())?;
     ensure!(inner.status() == StatusCode::OK && answer.code == ResponseCode::Success, "{inner:?}");
@@ -88,7 +88,7 @@ fn run(folder: &Path, suite: &str, count: usize) -> Result<()> {
     ensure!(count * REQUEST_CONTENT <= stock.len(), "there are not so many requests");
     let gateway = open(folder, &[])?;
     for request in stock.chunks_exact(REQUEST_CONTENT).take(count) {
-        let answer = gateway.exchange(request);
+        let answer = gateway.exchange(request)?;
         let sealed = answer.headers().get(CONTENT_TYPE).is_some_and(|value| value == OHTTP_RESPONSE);
         ensure!(sealed && answer.body().len() == RESPONSE_CONTENT, "{answer:?}");
     }

@@ -4,7 +4,7 @@ use super::{Failure, failed, usage};
 use discreet_resolver::server::BindError;
 use discreet_resolver::{Config, Server};
 use discreet_serve::Inherited;
-use discreet_serve::process::{ServeError, serve};
+use discreet_serve::process::{ServeError, Threads, serve};
 use std::process::ExitCode;
 
 pub(super) fn run(config: &Config, check_config: bool) -> Result<ExitCode, Failure> {
@@ -13,7 +13,8 @@ pub(super) fn run(config: &Config, check_config: bool) -> Result<ExitCode, Failu
     Server::check(config).map_err(usage)?;
     if !check_config {
         let log = config.serve.as_ref().map(|serve| serve.log.clone()).unwrap_or_default();
-        serve(inherited, &log, |environment| Server::bind_in(config, environment)).map_err(failure)?;
+        serve(inherited, &log, Threads::NetworkAndDisk, |environment| Server::bind_in(config, environment))
+            .map_err(failure)?;
     }
     Ok(ExitCode::SUCCESS)
 }
