@@ -15,7 +15,7 @@ use http::{
     uri::{PathAndQuery, Scheme},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::lifetime::lifetime_secs;
 
@@ -83,9 +83,7 @@ impl Target {
         max_response_bytes: usize,
         now: u64,
     ) -> Result<Response<Bytes>, TargetError> {
-        let followed = self.follow(gateway, request, max_response_bytes, now);
-        // All hops together take no longer than one exchange may.
-        let answer = timeout(gateway.timeout(), followed).await.unwrap_or(Err(UpstreamError::Timeout.into()));
+        let answer = self.follow(gateway, request, max_response_bytes, now).await;
         match &answer {
             Ok(answer) if !is_gone(answer.status()) => {}
             Err(TargetError::Upstream(_)) => {}
@@ -104,9 +102,13 @@ impl Target {
     ) -> Result<Response<Bytes>, TargetError> {
         let (mut path, mut until) = self.current(now);
         let mut been = Vec::new();
+        let end = Instant::now() + gateway.timeout();
         for hop in 0..=MAX_HOPS {
             *request.uri_mut() = Uri::from(path.clone());
-            let answer = gateway.send(request.clone(), max_response_bytes).await?;
+            let sent = gateway.send(request.clone(), max_response_bytes);
+            // All hops together take no longer than one exchange may; the first is one, and has its own timer.
+            let answer = if hop == 0 { Ok(sent.await) } else { timeout_at(end, sent).await };
+            let answer = answer.unwrap_or(Err(UpstreamError::Timeout))?;
             let Some(kept_secs) = kept_secs(&answer) else {
                 if hop > 0 {
                     *self.moved() = Some(Moved { to: path, learned_at: now, until });
