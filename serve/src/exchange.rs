@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderValue, Method, Request, Response, StatusCode,
+    Extensions, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -169,8 +169,13 @@ impl<H: Handler> Server<H> {
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        // HTTP/1.1 is answered in the connection's task, whose log is this one; a stream has a task of its own.
+        let has_log = request.version() != Version::HTTP_2;
         // The call itself is inside, so that a handler that panics before its first await is caught too.
-        let work = self.log.attach(async { self.handler.handle(request).await });
+        let work = async {
+            let work = self.handler.handle(request);
+            if has_log { work.await } else { self.log.attach(work).await }
+        };
         match timeout(self.limits.request_timeout(), caught(work)).await {
             Ok(Ok(response)) => response,
             Ok(Err(Panicked)) => {
