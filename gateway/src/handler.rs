@@ -62,11 +62,11 @@ impl GatewayHandler {
         let now = self.shared.now();
         let opened = match self.shared.open(encapsulated, now) {
             Ok(opened) => opened,
-            Err(refused) => return refused,
+            Err(error) => return self.shared.refuse(error),
         };
         let answer = match self.shared.admit(&opened, now) {
             Ok(request) => self.answer(request).await,
-            Err(refused) => refused,
+            Err(refused) => *refused,
         };
         self.shared.seal(opened, answer)
     }
@@ -162,9 +162,13 @@ impl Shared {
         }
     }
 
-    /// Opens a request; or else what its relay is told.
-    pub(crate) fn open(&self, encapsulated: &[u8], now: Timestamp) -> Result<Opened, Response<Bytes>> {
-        self.keys.ring(now).open(encapsulated).map_err(|error| match error {
+    pub(crate) fn open(&self, encapsulated: &[u8], now: Timestamp) -> Result<Opened, OpenError> {
+        self.keys.ring(now).open(encapsulated)
+    }
+
+    /// What the relay is told of a request that does not open.
+    pub(crate) fn refuse(&self, error: OpenError) -> Response<Bytes> {
+        match error {
             OpenError::Truncated => {
                 self.metrics.count(Outcome::Malformed);
                 problem(StatusCode::BAD_REQUEST, "the content is no encapsulated request")
@@ -173,16 +177,17 @@ impl Shared {
                 self.metrics.count(Outcome::KeyProblem);
                 problem_of_type(StatusCode::BAD_REQUEST, OHTTP_KEY_PROBLEM, "key configuration not known")
             }
-        })
+        }
     }
 
     /// The request for the resolver, or what is said instead.
-    pub(crate) fn admit(&self, opened: &Opened, now: Timestamp) -> Result<Request<Bytes>, Answer> {
+    pub(crate) fn admit(&self, opened: &Opened, now: Timestamp) -> Result<Request<Bytes>, Box<Answer>> {
         if opened.is_new {
             return self.target.admit(&opened.message, now);
         }
         // RFC 9458 §6.5. Only who sealed the first one can read this.
-        Err((problem(StatusCode::BAD_REQUEST, "this request has been processed before"), Outcome::Replayed))
+        let again = problem(StatusCode::BAD_REQUEST, "this request has been processed before");
+        Err(Box::new((again, Outcome::Replayed)))
     }
 
     pub(crate) fn seal(&self, opened: Opened, (response, outcome): Answer) -> Response<Bytes> {

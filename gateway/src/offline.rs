@@ -41,11 +41,11 @@ impl Offline {
         let now = self.0.now();
         let opened = match self.0.open(encapsulated, now) {
             Ok(opened) => opened,
-            Err(refused) => return Ok(refused),
+            Err(error) => return Ok(self.0.refuse(error)),
         };
         let answer = match self.0.admit(&opened, now) {
             Ok(request) => (resolver.answer(request), Outcome::Answered),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         };
         Ok(self.0.seal(opened, answer))
     }

@@ -35,7 +35,7 @@ pub(crate) type Answer = (Response<Bytes>, Outcome);
 
 impl Target {
     /// The request for the resolver in the Binary HTTP message of an opened request, or what is said instead.
-    pub(crate) fn admit(&self, message: &[u8], now: Timestamp) -> Result<Request<Bytes>, Answer> {
+    pub(crate) fn admit(&self, message: &[u8], now: Timestamp) -> Result<Request<Bytes>, Box<Answer>> {
         let Ok(request) = message::decode_request(message) else {
             return Err(refuse(StatusCode::BAD_REQUEST, "the message is not valid Binary HTTP"));
         };
@@ -44,7 +44,7 @@ impl Target {
             return Err(refuse(StatusCode::EXPECTATION_FAILED, "expectations cannot be met here"));
         }
         if let Some(refusal) = date::refusal(request.headers(), now) {
-            return Err((refusal, Outcome::Refused));
+            return Err(Box::new((refusal, Outcome::Refused)));
         }
         if !is_target(&request, &self.domain) {
             return Err(refuse(StatusCode::FORBIDDEN, "this gateway has no such target"));
@@ -97,6 +97,6 @@ fn is_target(request: &Request<Bytes>, domain: &Domain) -> bool {
         && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(domain.as_str()))
 }
 
-fn refuse(status: StatusCode, title: &'static str) -> Answer {
-    (problem(status, title), Outcome::Refused)
+fn refuse(status: StatusCode, title: &'static str) -> Box<Answer> {
+    Box::new((problem(status, title), Outcome::Refused))
 }
