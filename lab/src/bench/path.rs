@@ -10,6 +10,8 @@ use crate::stress::tally::median;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use discreet_envelope::keys::Kem;
+use discreet_envelope::padding;
+use discreet_gateway::Keyring;
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::query::{IdentifierRequest, Subject, lookup_path};
 use serde_json::{Value, json};
@@ -97,6 +99,9 @@ pub(super) async fn measure(bench: &Bench, system: &System) -> Result<Vec<Line>>
         }
         lines.push(line);
     }
+    let keys = system.keyring()?;
+    let rounds = (0..bench.plan.rounds).map(|_| at_the_gateway(&keys, &x25519));
+    lines.push(Line { name: GATEWAY, p50: rounds.collect::<Result<_>>()? });
     Ok(lines)
 }
 
@@ -116,6 +121,8 @@ const NAMES: [&str; 10] = [
 /// What the client's cryptography takes of it.
 const CLIENT: &str = "of it: sealing and opening in the client";
 const CLIENT_XWING: &str = "of it: the same, X-Wing";
+/// What the gateway's takes of it, measured in this process.
+const GATEWAY: &str = "of it: opening and sealing in the gateway";
 
 /// A ratio to the direct lookup, for the table.
 pub(super) fn table(lines: &[Line]) -> Vec<String> {
@@ -132,7 +139,28 @@ pub(super) fn table(lines: &[Line]) -> Vec<String> {
     table.extend(lines.iter().map(|line| {
         format!("{:<58} {:>8.3} {:>9.2}", line.name, line.median(), line.median() / direct(line.name))
     }));
+    let of = |name| lines.iter().find(|line| line.name == name).map_or(f64::NAN, Line::median);
+    let [direct, _, relayed, ..] = NAMES.map(of);
+    let parts = 2.0 * direct + of(CLIENT) + of(GATEWAY);
+    table.push(format!(
+        "client → relay → gateway: {:.2} × (two direct lookups, sealing and opening on both sides)",
+        relayed / parts
+    ));
     table
+}
+
+/// The median time of opening a lookup and sealing an answer.
+fn at_the_gateway(keys: &Keyring, directory: &Directory) -> Result<f64> {
+    let mut times = Vec::new();
+    for number in 0..WARM {
+        let (request, _) = directory.ask(number)?;
+        let start = Instant::now();
+        let opened = keys.open(&request)?;
+        let plain = vec![0; padding::response_room(opened.sealer.aead())];
+        opened.sealer.seal(plain).context("there is no randomness")?;
+        times.push(start.elapsed());
+    }
+    Ok(p50(times))
 }
 
 fn content(directory: &Directory, number: usize) -> Result<(usize, Bytes)> {

@@ -6,6 +6,7 @@ use crate::generate;
 use crate::stress::link::Connector;
 use crate::stress::process::{Process, Program, beside, run};
 use anyhow::{Context, Result, ensure};
+use discreet_gateway::Keyring;
 use discreet_gateway::keyfile;
 use discreet_gateway::ratchet::Ratchet;
 use discreet_protocol::VerifyingKey;
@@ -58,6 +59,8 @@ pub(crate) struct System {
     pub(crate) absent: Vec<Csi>,
     /// What the import took.
     pub(crate) import: Import,
+    /// When the epoch of the keys began.
+    begun: Timestamp,
     pub(crate) certificates: Certificates,
     tls: Arc<ClientConfig>,
     // The folder goes last, when nobody uses it any more.
@@ -85,9 +88,7 @@ impl System {
         }
         let import = fill(&world, path, mappings).await?;
         let begun = world.now.start_of_day();
-        // No secret: the keys last as long as this run.
-        let ratchet = Ratchet::new(Secret32::new([12; 32]), 0, begun, 30);
-        keyfile::create(&path.join("ohttp.keys"), &ratchet)?;
+        keyfile::create(&path.join("ohttp.keys"), &ratchet(begun))?;
         fs::write(path.join("init.toml"), gateway_config("free", &listen(Transport::Plain, "gateway")))?;
         run("discreet-gateway", &["--config", "init.toml", "init"], path).await?;
         let key = fs::read_to_string(path.join("directory.key"))?;
@@ -99,7 +100,13 @@ impl System {
         let absent = numbers.split_off(usize::try_from(mappings)?);
         numbers.truncate(count);
         let tls = client_config(&certificates, None)?;
-        Ok(Self { directory_key, present: numbers, absent, import, certificates, tls, folder })
+        Ok(Self { directory_key, present: numbers, absent, import, begun, certificates, tls, folder })
+    }
+
+    /// The keys of its gateways.
+    pub(crate) fn keyring(&self) -> Result<Keyring> {
+        let now = Timestamp::from_unix(Clock::system().now());
+        Ok(Keyring::at(&ratchet(self.begun), now)?)
     }
 
     /// The folder with everything.
@@ -173,6 +180,11 @@ impl System {
 }
 
 /// Makes and imports the mappings; they go through a file that is not kept.
+/// No secret: the keys last as long as a run.
+fn ratchet(begun: Timestamp) -> Ratchet {
+    Ratchet::new(Secret32::new([12; 32]), 0, begun, 30)
+}
+
 async fn fill(world: &World, folder: &Path, mappings: u64) -> Result<Import> {
     let file = folder.join("mappings.jsonl");
     let (path, world) = (file.clone(), world.clone());
