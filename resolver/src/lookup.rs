@@ -2,8 +2,9 @@
 //!
 //! The rows that a lookup reads and opens, and the statements that it copies and parses, depend on how many
 //! authorities the answer is from and on nothing else: not on whether there is a record, nor on how many
-//! mappings it holds. In place of a row that is not there, its neighbour is read, which is as cold or warm. What is left is that it steps over the mappings it does not return, in place: six
-//! heads of CBOR each, a few dozen bytes.
+//! mappings it holds. In place of a row that is not there, its neighbour is read, which is as cold or warm. What
+//! is left is that it steps over the mappings it does not return, in place: six heads of CBOR each, a few dozen
+//! bytes.
 
 use crate::InForce;
 use crate::admission::choices;
