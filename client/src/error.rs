@@ -72,7 +72,10 @@ pub enum Error {
         error: PolicyError,
     },
     /// The relays passed on policies that cannot both be honest.
-    #[error("the relays disagree about the provider's keys; nothing was sent")]
+    #[error(
+        "the relays disagree about the provider's keys, prices or issuers; nothing was sent. If the provider has \
+         just changed them, relays agree again within an hour"
+    )]
     RelaysDisagree,
     /// The policy names no key this client can use.
     #[error("the provider offers no key that this client supports")]

@@ -3,12 +3,14 @@
 use crate::error::{Error, PolicyError};
 use crate::profile::{Profile, Relay, same_operator};
 use crate::storage::{Storage, StorageError};
-use crate::trust;
+use crate::trust::{self, Kept};
 use discreet_envelope::keys::{Kem, KeyCollection};
 use discreet_envelope::padding::{REQUEST_CONTENT, RESPONSE_CONTENT};
 use discreet_protocol::policy::Policy;
 use discreet_protocol::statement::open;
 use discreet_protocol::time::Timestamp;
+
+mod terms;
 
 /// How long a policy is used at most before it is fetched anew: one hour, in seconds.
 const SESSION_LIFETIME: u64 = 3600;
@@ -30,12 +32,9 @@ pub(crate) struct Copy<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// Verifies both copies and takes the rules of the later one. Lookups are sealed with its first key
-/// that the other copy has, too, byte for byte, and that this client supports: everybody with the
-/// same two copies uses the same key, whichever relay was asked first.
-///
-/// An honest rotation leaves a key in common; a gateway that shows one client a key of its own
-/// would have to show it to both relays.
+/// Verifies both copies and takes the rules of the later one, under terms that both relays have vouched for.
+/// Lookups are sealed with the first key of these terms that this client supports, and only if it stands in
+/// both copies, byte for byte.
 pub(crate) fn agree(
     profile: &Profile,
     copies: &[Copy<'_>; 2],
@@ -49,29 +48,51 @@ pub(crate) fn agree(
         return Err(Error::RelaysDisagree);
     }
     // The later copy counts: while the policy changes, one relay's may honestly lag behind. It still
-    // has a say in the key, and an older copy alone never passes.
+    // has a say in the terms, and an older copy alone never passes.
     let ((latest, its_copy), (older, older_copy)) = if other.serial > one.serial {
-        ((&other, second), (&one, first))
+        ((other, second), (one, first))
     } else {
-        ((&one, first), (&other, second))
+        ((one, first), (other, second))
     };
-    trust::check_policy(storage, &profile.directory_key, latest, &its_copy.relay.host())?;
-    trust::keep_policy(storage, &profile.directory_key, latest, its_copy.bytes)?;
-    let (keys, others) = (collection(its_copy, latest)?, collection(older_copy, older)?);
-    let common = |key: &&_| others.configs().contains(key);
-    if !keys.configs().is_empty() && !keys.configs().iter().any(|key| common(&key)) {
+    see(profile, storage, &latest, its_copy)?;
+    let (keys, others) = (collection(its_copy, &latest)?, collection(older_copy, &older)?);
+    let policy = terms::settle(storage, &profile.directory_key, (latest, its_copy.bytes), &older, now)?;
+    let settled = collection(its_copy, &policy)?;
+    let is_in_both = |key| keys.configs().contains(key) && others.configs().contains(key);
+    if settled.first_supported().is_some_and(|(key, _)| !is_in_both(key)) {
         return Err(Error::RelaysDisagree);
     }
-    let common: Vec<_> = keys.configs().iter().filter(common).cloned().collect();
-    let common = KeyCollection::new(common).map_err(|_| Error::NoSupportedKey)?;
-    let (config, suite) = common.first_supported().ok_or(Error::NoSupportedKey)?;
-    let policy = latest.clone();
+    session(policy, &settled, now)
+}
+
+/// The rules and the key of one copy, for questions about nobody: nobody has vouched for its terms.
+#[cfg(feature = "transport")]
+pub(crate) fn alone(
+    profile: &Profile,
+    copy: &Copy<'_>,
+    storage: &dyn Storage,
+    now: Timestamp,
+) -> Result<Session, Error> {
+    let policy = verify(profile, copy, now)?;
+    see(profile, storage, &policy, copy)?;
+    let keys = collection(copy, &policy)?;
+    session(policy, &keys, now)
+}
+
+fn session(policy: Policy, keys: &KeyCollection, now: Timestamp) -> Result<Session, Error> {
+    let (config, suite) = keys.first_supported().ok_or(Error::NoSupportedKey)?;
     Ok(Session {
         key: config.to_single(suite),
         kem: config.kem(),
         refresh_at: now.plus(SESSION_LIFETIME).min(policy.not_after),
         policy,
     })
+}
+
+/// Refuses it if a later one was seen, and remembers it.
+fn see(profile: &Profile, storage: &dyn Storage, policy: &Policy, copy: &Copy<'_>) -> Result<(), Error> {
+    trust::check_policy(storage, &profile.directory_key, policy, &copy.relay.host())?;
+    Ok(trust::keep_policy(storage, &profile.directory_key, policy, copy.bytes, Kept::Latest)?)
 }
 
 /// The policy that was seen last, while it is valid: good for judging answers that are there already, not
@@ -81,10 +102,8 @@ pub(crate) fn recall(
     storage: &dyn Storage,
     now: Timestamp,
 ) -> Result<Option<Policy>, StorageError> {
-    let kept = trust::kept_policy(storage, &profile.directory_key, &profile.domain)?;
-    let policy = kept.and_then(|bytes| open::<Policy>(&bytes, &profile.directory_key).ok());
-    let stands = |policy: &Policy| policy.domain == profile.domain && policy.check_validity(now).is_ok();
-    Ok(policy.filter(stands))
+    let kept = trust::kept_policy(storage, &profile.directory_key, &profile.domain, Kept::Latest)?;
+    Ok(kept.filter(|policy| policy.check_validity(now).is_ok()))
 }
 
 /// Whether a copy is good by itself: whatever the other copies say.

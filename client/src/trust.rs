@@ -1,5 +1,6 @@
 //! What a client remembers, so that it can tell when it is shown something older: the highest
-//! policy serial, and for each identifier and authority the latest holder and serials.
+//! policy serial, the terms that two relays agreed on, and for each identifier and authority the latest holder
+//! and serials.
 
 use crate::answer::Notice;
 use crate::error::{DirectoryError, Error, PolicyError};
@@ -7,6 +8,8 @@ use crate::storage::{Storage, StorageError};
 use discreet_protocol::VerifyingKey;
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::Policy;
+use discreet_protocol::statement::open;
+use discreet_protocol::time::Timestamp;
 use discreet_protocol::verify::Verified;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,28 +35,74 @@ pub(crate) fn check_policy(
     }
 }
 
-/// Keeps a policy that has passed, as it was signed: for answers that are used when no relay is asked.
+/// Which policy of a provider is kept, as it was signed.
+#[derive(Clone, Copy)]
+pub(crate) enum Kept {
+    /// The latest that has passed: for answers that are used when no relay is asked.
+    Latest,
+    /// The latest whose terms two relays have handed out alike.
+    Confirmed,
+}
+
+impl Kept {
+    /// What its name ends with.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Latest => ".signed",
+            Self::Confirmed => ".agreed",
+        }
+    }
+}
+
+/// Keeps a policy.
 pub(crate) fn keep_policy(
     storage: &dyn Storage,
     directory_key: &VerifyingKey,
     policy: &Policy,
     signed: &[u8],
+    kept: Kept,
 ) -> Result<(), StorageError> {
-    let key = provider(directory_key, &policy.domain) + KEPT;
+    let key = provider(directory_key, &policy.domain) + kept.suffix();
     if storage.load(&key)?.as_deref() == Some(signed) { Ok(()) } else { storage.store(&key, signed) }
 }
 
-/// The policy that [`keep_policy`] kept, still signed.
+/// The policy that [`keep_policy`] kept; nothing if it is none that this key has signed.
 pub(crate) fn kept_policy(
     storage: &dyn Storage,
     directory_key: &VerifyingKey,
     domain: &Domain,
-) -> Result<Option<Vec<u8>>, StorageError> {
-    storage.load(&(provider(directory_key, domain) + KEPT))
+    kept: Kept,
+) -> Result<Option<Policy>, StorageError> {
+    let signed = storage.load(&(provider(directory_key, domain) + kept.suffix()))?;
+    let policy = signed.and_then(|signed| open::<Policy>(&signed, directory_key).ok());
+    Ok(policy.filter(|policy| policy.domain == *domain))
 }
 
-/// What the name of a kept policy ends with.
-const KEPT: &str = ".signed";
+/// Since when relays have handed out other terms than the confirmed ones.
+pub(crate) fn apart_since(
+    storage: &dyn Storage,
+    directory_key: &VerifyingKey,
+    domain: &Domain,
+) -> Result<Option<Timestamp>, StorageError> {
+    let since: Option<Option<u64>> = load(storage, &(provider(directory_key, domain) + APART))?;
+    Ok(since.flatten().map(Timestamp::from_unix))
+}
+
+/// Remembers that; `None`: they do not.
+pub(crate) fn keep_apart_since(
+    storage: &dyn Storage,
+    directory_key: &VerifyingKey,
+    domain: &Domain,
+    since: Option<Timestamp>,
+) -> Result<(), StorageError> {
+    if apart_since(storage, directory_key, domain)? == since {
+        return Ok(());
+    }
+    let key = provider(directory_key, domain) + APART;
+    save(storage, &key, &since.map(|since| since.unix()))
+}
+
+const APART: &str = ".apart";
 
 /// Where it is remembered what one provider's policy was.
 fn provider(directory_key: &VerifyingKey, domain: &Domain) -> String {

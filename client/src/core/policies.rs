@@ -3,9 +3,9 @@
 use super::{Core, PolicyRequest};
 use crate::error::{Error, RelayError};
 use crate::exchange::{self, RelayResponse};
-#[cfg(feature = "transport")]
-use crate::policy::check;
 use crate::policy::{Copy, Session, agree};
+#[cfg(feature = "transport")]
+use crate::policy::{alone, check};
 use crate::profile::{RELAYS_NEEDED, Relay, same_operator};
 use crate::random;
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
@@ -104,9 +104,9 @@ impl Core {
         (request, response): &(PolicyRequest, RelayResponse),
         now: Timestamp,
     ) -> Result<Session, Error> {
-        let copy = || self.copy(request, response);
+        let copy = self.copy(request, response)?;
         let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        agree(&self.profile, &[copy()?, copy()?], self.storage.as_ref(), now)
+        alone(&self.profile, &copy, self.storage.as_ref(), now)
     }
 
     #[cfg(feature = "transport")]
