@@ -74,6 +74,11 @@ impl Keys {
         Ok(Self { path: path.to_owned(), state: RwLock::new(State { ratchet, ring, file }), steady })
     }
 
+    /// For how many days each epoch's keys are the current ones.
+    pub(crate) fn epoch_days(&self) -> u32 {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).ratchet.epoch_days()
+    }
+
     /// The ring at `now`. Turning it on takes some milliseconds, once an epoch.
     pub(crate) fn ring(&self, now: Timestamp) -> Arc<Keyring> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);

@@ -42,6 +42,7 @@ pub use keyring::{Keyring, RingError};
 pub use keys::KeysFault;
 pub use offline::Offline;
 pub use opener::{Addressed, OpenError, Opened, ResponseSealer};
+pub use rules::ValidityError;
 pub use signer::{SignError, read_signature};
 
 /// How often the keys' file is looked at, and whether a policy is due.
@@ -75,6 +76,9 @@ pub enum BindError {
     /// A limit for each relay, and no relay is known.
     #[error("relay_limit needs listen.mutual_tls with peers: relays are counted by their certificates")]
     NobodyToLimit,
+    /// Policies would be valid for longer than their keys.
+    #[error(transparent)]
+    Validity(#[from] ValidityError),
     /// The signed policy is longer than any client reads.
     #[error(
         "the policy of these rules has {bytes} bytes, clients read {MAX_STATEMENT}: name fewer authorities or namespaces"
@@ -181,6 +185,7 @@ impl Parts {
         let mut registry = Registry::with_prefix("discreet_gateway");
         metrics.register(&mut registry);
         let (rules, resolver, upkeep) = answering(&config.resolver, environment, &mut registry)?;
+        rules::check_validity(&rules, &keys)?;
         let target = target::Target { domain: rules.domain.clone(), resolver };
         let publisher = Arc::new(policy::Publisher::new(rules, signer, metrics.clone()));
         let reloads = reloads(config, environment, &keys, &target.resolver, &publisher);

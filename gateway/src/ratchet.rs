@@ -119,8 +119,13 @@ impl Ratchet {
         Self { seed: fresh, epoch: self.current(now) + 3, begins: now, epoch_days: self.epoch_days }
     }
 
+    /// How long each epoch lasts, in days.
+    pub(crate) fn epoch_days(&self) -> u32 {
+        self.epoch_days.max(1)
+    }
+
     fn length(&self) -> u64 {
-        u64::from(self.epoch_days.max(1)) * DAY
+        u64::from(self.epoch_days()) * DAY
     }
 }
 

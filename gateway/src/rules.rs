@@ -8,7 +8,7 @@ use crate::keys::Keys;
 use crate::policy::{Publisher, TakeUpError};
 use crate::target::Answering;
 use discreet_protocol::time::Timestamp;
-use discreet_resolver::rules::RulesError;
+use discreet_resolver::rules::{Rules, RulesError};
 use discreet_resolver::{OpenError, Resolver};
 use discreet_serve::Clock;
 use std::path::PathBuf;
@@ -39,9 +39,29 @@ pub(crate) enum ReloadError {
     /// The embedded resolver cannot answer by it.
     #[error(transparent)]
     Resolver(#[from] OpenError),
+    /// Its policies would be valid for longer than their keys.
+    #[error(transparent)]
+    Validity(#[from] ValidityError),
     /// There is no policy of it to publish.
     #[error(transparent)]
     TakeUp(#[from] TakeUpError),
+}
+
+/// A policy that is still valid could lead to a key that opens nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the rules say validity_days = {validity_days}, and an epoch of the OHTTP keys lasts {epoch_days} days: make \
+     validity_days {epoch_days} or less, so that no policy outlives its keys"
+)]
+pub struct ValidityError {
+    validity_days: u32,
+    epoch_days: u32,
+}
+
+/// Whether policies of `rules` end before the keys that they lead to.
+pub(crate) fn check_validity(rules: &Rules, keys: &Keys) -> Result<(), ValidityError> {
+    let (validity_days, epoch_days) = (rules.validity_days, keys.epoch_days());
+    if validity_days > epoch_days { Err(ValidityError { validity_days, epoch_days }) } else { Ok(()) }
 }
 
 impl Reloader {
@@ -70,10 +90,12 @@ impl Reloader {
             Source::Resolver(resolver) => {
                 let Some(next) = resolver.next_rules()? else { return Ok(()) };
                 let rules = Arc::clone(next.rules());
+                check_validity(&rules, &self.keys)?;
                 self.publisher.take_up(rules, now, &ring, || resolver.take_up(next))?;
             }
             Source::File(path) => {
                 let Some(rules) = self.publisher.rules().next(path)? else { return Ok(()) };
+                check_validity(&rules, &self.keys)?;
                 let edition = rules.edition;
                 let told = || tracing::info!(edition, "the rules have changed");
                 self.publisher.take_up(Arc::new(rules), now, &ring, told)?;

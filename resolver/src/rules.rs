@@ -28,7 +28,8 @@ pub struct RulesFile {
     pub operator: String,
     /// Counts up with every change of this file; clients never go back to a lower one.
     pub edition: u32,
-    /// For how many days each signed policy is valid, 1 to 30.
+    /// For how many days each signed policy is valid, 1 to 30, and no more than an epoch of the gateway's OHTTP
+    /// keys lasts.
     #[serde(default = "default_validity")]
     pub validity_days: u32,
     /// Whose credentials count.

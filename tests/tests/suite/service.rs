@@ -125,3 +125,15 @@ fn a_resolver_checks_its_configuration_without_opening_a_port() {
     site.resolver(["serve", "--check-config"])
         .refused(2, "must be mutual_tls with the gateways' certificates");
 }
+
+#[test]
+fn a_gateway_rejects_policies_that_would_outlive_their_keys() {
+    let site = Site::new();
+    let rules = std::fs::read_to_string(site.path("rules.toml")).unwrap();
+    site.write("rules.toml", &format!("validity_days = 7\n{rules}"));
+    site.gateway(["--check-config"]).succeeded();
+    site.write("rules.toml", &format!("validity_days = 8\n{rules}"));
+    let why = "an epoch of the OHTTP keys lasts 7 days: make validity_days 7 or less";
+    site.gateway(["--check-config"]).refused(2, why);
+    site.gateway([]).refused(2, why);
+}

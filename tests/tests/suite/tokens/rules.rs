@@ -89,6 +89,7 @@ async fn rules_that_cannot_be_used_change_nothing_and_the_log_says_why() {
         (good.replace("lookup = 1", "lookup = 9"), "must each be 0 to 4 tokens"),
         (good.replace("lookup = 1", "lookup = 0"), "edition is 1, as before or lower; make it 2 or more"),
         (good.replace(DOMAIN, "dp2.example").replace("edition = 1", "edition = 2"), "domain is another one"),
+        (good.replace("edition = 1", "edition = 2\nvalidity_days = 8"), "make validity_days 7 or less"),
         (String::new(), "rules.toml"),
     ] {
         at.site.write("rules.toml", &rules);
