@@ -29,7 +29,7 @@ impl Resolver {
         let in_force = self.in_force();
         match in_force.operation(request.uri().path()) {
             Some(Operation::Lookup) => {
-                in_force.redeemer.as_ref().is_none_or(|redeemer| redeemer.price(Operation::Lookup) == 0)
+                in_force.redeemer.as_ref().is_none_or(|redeemer| redeemer.is_free(Operation::Lookup))
             }
             Some(Operation::Publish | Operation::Withdraw) => false,
             Some(Operation::None) | None => true,

@@ -213,13 +213,18 @@ impl Resolver {
 }
 
 impl InForce {
-    /// The same, with a redeemer by its rules.
+    /// The same, with a redeemer by its rules in the place of the one it has.
     fn paid(mut self, config: &Config) -> Result<Self, OpenError> {
         if self.spent.is_none() && !self.rules.issuers.is_empty() {
             self.spent = Some(Arc::new(spent_tokens(config)?));
         }
         let spent = self.spent.clone().filter(|_| !self.rules.issuers.is_empty());
-        self.redeemer = spent.map(|spent| Arc::new(Redeemer::new(&self.rules, spent)));
+        let now = Timestamp::from_unix(self.clock.now());
+        let redeemer = spent.map(|spent| match &self.redeemer {
+            Some(before) => Redeemer::new(&self.rules, spent).in_place_of(before, now),
+            None => Redeemer::new(&self.rules, spent),
+        });
+        self.redeemer = redeemer.map(Arc::new);
         Ok(self)
     }
 }

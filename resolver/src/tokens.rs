@@ -26,9 +26,15 @@ use tokio::sync::watch;
 /// RSASSA-PSS, SHA-384, MGF1 with SHA-384, a salt of 48 bytes: what a finished token is (RFC 9578 §6.3).
 const ALGORITHM: &RsaParameters = &RSA_PSS_2048_8192_SHA384;
 
+/// For how long a price that was changed is still taken, in seconds: a relay's copy of the policy lives for an
+/// hour, and what a client has taken from it for another.
+const OLD_PRICE: u64 = 2 * 3600;
+
 /// Takes tokens.
 pub(crate) struct Redeemer {
     prices: Prices,
+    /// What clients pay that have not seen the prices yet, and until when.
+    before: Option<(Prices, Timestamp)>,
     keys: HashMap<KeyId, Accepted>,
     spent: Arc<SpentTokens>,
 }
@@ -117,17 +123,20 @@ impl Redeemer {
                 }
             }
         }
-        Self { prices: rules.prices, keys, spent }
+        Self { prices: rules.prices, before: None, keys, spent }
     }
 
-    /// Tokens that `operation` costs.
-    pub(crate) fn price(&self, operation: Operation) -> u8 {
-        match operation {
-            Operation::Lookup => self.prices.lookup,
-            Operation::Publish => self.prices.publish,
-            Operation::Withdraw => self.prices.withdraw,
-            Operation::None => 0,
-        }
+    /// The same, in the place of `other` from `now` on: what that one asked for is taken for a while yet. A
+    /// price for what was free counts at once, for whoever is refused has not paid.
+    pub(crate) fn in_place_of(self, other: &Self, now: Timestamp) -> Self {
+        let is_other = self.prices != other.prices;
+        let before = if is_other { Some((other.prices, now.plus(OLD_PRICE))) } else { other.before };
+        Self { before, ..self }
+    }
+
+    /// Whether `operation` costs nothing.
+    pub(crate) fn is_free(&self, operation: Operation) -> bool {
+        price(&self.prices, operation) == 0
     }
 
     /// Takes the price of `operation` out of `headers`.
@@ -141,15 +150,17 @@ impl Redeemer {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Paid<'_>, RedeemError> {
-        let price = self.price(operation);
+        let price = price(&self.prices, operation);
         if price == 0 {
             return Ok(Paid::Free);
         }
+        let before = self.before.filter(|(_, until)| now < *until);
+        let before = before.map_or(0, |(prices, _)| self::price(&prices, operation));
         let mut verifications = 0;
-        match self.verify(usize::from(price), headers, now, &mut verifications) {
+        match self.verify([price, before], headers, now, &mut verifications) {
             Ok((accepted, tokens)) => self.spend(accepted, &tokens, now),
             Err(refused) => {
-                for _ in verifications..price {
+                for _ in verifications..price.max(before) {
                     self.verify_nothing();
                 }
                 self.spent.refuse(now).map_err(RedeemError::Store)?;
@@ -167,17 +178,18 @@ impl Redeemer {
 
     fn verify(
         &self,
-        price: usize,
+        prices: [u8; 2],
         headers: &HeaderMap,
         now: Timestamp,
         verifications: &mut u8,
     ) -> Result<(&Accepted, Vec<Token>), RedeemError> {
         let fields = headers.get_all(header::AUTHORIZATION).iter();
         // One more than needed shows that there are too many.
-        let tokens = fields.take(price + 1).map(|field| Token::from_field(field.as_bytes()));
+        let most = prices.iter().map(|price| usize::from(*price)).max().unwrap_or(0);
+        let tokens = fields.take(most + 1).map(|field| Token::from_field(field.as_bytes()));
         let tokens = tokens.collect::<Result<Vec<_>, _>>().map_err(|_| RedeemError::Malformed)?;
         let first = tokens.first().ok_or(RedeemError::Missing)?.input().key_id;
-        if tokens.len() != price {
+        if !prices.iter().any(|price| usize::from(*price) == tokens.len()) {
             return Err(RedeemError::Price);
         }
         if tokens.iter().any(|token| token.input().key_id != first) {
@@ -221,6 +233,15 @@ impl Redeemer {
             let verified = accepted.public.verify_sig(&[0; 98], &[1; 256]);
             std::hint::black_box(verified.is_ok());
         }
+    }
+}
+
+fn price(prices: &Prices, operation: Operation) -> u8 {
+    match operation {
+        Operation::Lookup => prices.lookup,
+        Operation::Publish => prices.publish,
+        Operation::Withdraw => prices.withdraw,
+        Operation::None => 0,
     }
 }
 
