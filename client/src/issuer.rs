@@ -9,7 +9,7 @@ use crate::error::{Error, TokensError};
 use crate::https::{BuildError, Https, Identity, Settings};
 use crate::issuance::{Issuance, IssuerResponse, MAX_ISSUER_ANSWER, PendingToken};
 use crate::transport::{Client, ClockFn};
-use crate::wallet::Stock;
+use crate::wallet::{MAX_STOCK, Stock};
 use bytes::Bytes;
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::token::{TOKEN_REQUEST_TYPE, Token};
@@ -32,7 +32,7 @@ pub(crate) struct IssuerHttps {
 /// What became of getting tokens.
 #[derive(Debug)]
 pub struct Refill {
-    /// How many are in the wallet now that were not before.
+    /// How many came, and are in the wallet now.
     pub kept: usize,
     /// Why there are not all that were wanted.
     pub outcome: Result<(), Error>,
@@ -49,10 +49,7 @@ impl IssuerHttps {
     }
 
     async fn exchange(&self, request: http::Result<Request<Full<Bytes>>>) -> Result<IssuerResponse, Error> {
-        let mut request = request.map_err(|_| Error::Prepare("the request cannot be built"))?;
-        if let Some(bearer) = &self.bearer {
-            request.headers_mut().insert(AUTHORIZATION, bearer.clone());
-        }
+        let request = request.map_err(|_| Error::Prepare("the request cannot be built"))?;
         let response =
             self.https.response(request, MAX_ISSUER_ANSWER).await.map_err(TokensError::Exchange)?;
         let field =
@@ -72,7 +69,11 @@ impl IssuerHttps {
         content: Vec<u8>,
         clock: ClockFn,
     ) -> Result<Token, Error> {
-        let request = Request::post(url).header(CONTENT_TYPE, HeaderValue::from_static(TOKEN_REQUEST_TYPE));
+        let mut request =
+            Request::post(url).header(CONTENT_TYPE, HeaderValue::from_static(TOKEN_REQUEST_TYPE));
+        if let Some(bearer) = &self.bearer {
+            request = request.header(AUTHORIZATION, bearer);
+        }
         let response = self.exchange(request.body(Full::new(Bytes::from(content)))).await?;
         // A wait counts from when the answer came (RFC 9110 §10.2.3).
         Ok(pending.finish(&response, Timestamp::from_unix(clock()))?)
@@ -92,7 +93,8 @@ impl Client {
 
     /// Gets `count` tokens from the profile's issuer, and keeps each as it comes; `progress` is told how
     /// many there are. Call it on a schedule of your own, always for as many: if it is called when the stock
-    /// is low, or for what is missing, the issuer learns how much was used.
+    /// is low, or for what is missing, the issuer learns how much was used. It asks for all of them even if the
+    /// wallet is full; then they take the place of others, drawn at random.
     ///
     /// # Errors
     ///
@@ -102,10 +104,14 @@ impl Client {
         count: usize,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Refill, Error> {
+        if count > MAX_STOCK {
+            return Err(TokensError::TooMany { most: MAX_STOCK }.into());
+        }
         self.refresh_policy().await?;
         let url = self.core().issuer_directory_url()?;
+        // It is the same for everybody, so nobody's credentials go along.
         let directory = self.issuer().exchange(Request::get(url).body(Full::default())).await?;
-        let batch = self.core().begin_batch(&directory, count, self.now())?;
+        let batch = self.core().begin_batch(&directory, self.now())?;
         let mut refill = Refill { kept: 0, outcome: Ok(()) };
         if let Err(error) = self.request_all(&batch, count, &mut refill.kept, progress).await {
             refill.outcome = Err(error);
@@ -137,7 +143,9 @@ impl Client {
                 }
             }
             if !tokens.is_empty() {
-                *kept += self.core().keep_tokens(batch, tokens, self.now())?;
+                let came = tokens.len();
+                self.core().keep_tokens(batch, tokens, self.now())?;
+                *kept += came;
                 progress(*kept);
             }
         }

@@ -65,6 +65,14 @@ impl Stock {
         self.keys.iter().map(|key| key.usable).sum()
     }
 
+    /// Tokens that could pay for operations of this price now: of each key whole operations, for one is never
+    /// paid under two. `fresh`: with tokens before their time, too.
+    pub fn payable(&self, price: u8, fresh: bool) -> usize {
+        let price = usize::from(price.max(1));
+        let tokens = |key: &KeyStock| if fresh { key.usable + key.later } else { key.usable };
+        self.keys.iter().map(|key| tokens(key) / price * price).sum()
+    }
+
     /// Tokens that can be used now or later.
     pub fn total(&self) -> usize {
         self.keys.iter().map(|key| key.usable + key.later).sum()
@@ -107,22 +115,17 @@ impl<'a> Wallet<'a> {
     }
 
     /// Takes `price` tokens out, all under one key: the key that ends first, among its tokens at random.
-    /// When this returns they are gone from the storage. `fresh` tokens need not have reached their time.
+    /// When this returns they are gone from the storage. `fresh` tokens, which have not reached their time, are
+    /// used if no key has enough others.
     pub(crate) fn take(&self, price: u8, fresh: bool) -> Result<Vec<Token>, Error> {
         let _lock = self.storage.lock()?;
         let mut shelves = self.load()?;
         let wanted = usize::from(price);
-        let mut usable: Vec<_> = Vec::new();
-        for (_, epoch) in self.keys() {
-            let of_key = of_key(&shelves, epoch).filter(|(_, kept)| fresh || kept.usable_from <= self.now);
-            usable = of_key.map(|(place, _)| place).collect();
-            if usable.len() >= wanted {
-                break;
-            }
-        }
-        if usable.len() < wanted {
+        let usable = self.usable(&shelves, wanted, false);
+        let usable = if fresh && usable.is_none() { self.usable(&shelves, wanted, true) } else { usable };
+        let Some(mut usable) = usable else {
             return Err(TokensError::NoneUsable { price, next: self.enough_at(&shelves, wanted) }.into());
-        }
+        };
         let mut drawn = BTreeSet::new();
         for _ in 0..wanted {
             drawn.insert(usable.swap_remove(random::below(usable.len())?));
@@ -140,23 +143,31 @@ impl<'a> Wallet<'a> {
         Ok(taken)
     }
 
-    /// Puts tokens in, as far as there is room; says how many.
-    pub(crate) fn put(&self, tokens: Vec<Token>, ageing: &Ageing) -> Result<usize, Error> {
+    /// Puts tokens in. Where there is no room they take the place of others, drawn at random: the issuer gets to
+    /// know neither that the wallet is full nor how far.
+    pub(crate) fn put(&self, tokens: Vec<Token>, ageing: &Ageing) -> Result<(), Error> {
         let _lock = self.storage.lock()?;
         let mut shelves = self.load()?;
-        let (mut left, mut put) = (tokens.into_iter().peekable(), 0);
+        let mut left = tokens.into_iter().peekable();
         while left.peek().is_some() {
-            let emptiest = shelves.iter_mut().enumerate().min_by_key(|(_, kept)| kept.len());
-            let Some((shelf, kept)) = emptiest.filter(|(_, kept)| kept.len() < SHELF) else { break };
+            let emptiest = shelves.iter().map(Vec::len).enumerate().min_by_key(|(_, kept)| *kept);
+            let with_room = emptiest.filter(|(_, kept)| *kept < SHELF).map(|(shelf, _)| shelf);
+            let shelf = with_room.map_or_else(|| random::below(SHELVES), Ok)?;
+            // Never: there are so many shelves.
+            let Some(kept) = shelves.get_mut(shelf) else { break };
+            if kept.len() >= SHELF {
+                for _ in 0..left.len().min(SHELF) {
+                    kept.swap_remove(random::below(kept.len())?);
+                }
+            }
             while kept.len() < SHELF
                 && let Some(token) = left.next()
             {
                 kept.push(Kept { usable_from: ageing.usable_from(self.now)?, token });
-                put += 1;
             }
             self.store(shelf, kept)?;
         }
-        Ok(put)
+        Ok(())
     }
 
     /// What there is.
@@ -179,11 +190,6 @@ impl<'a> Wallet<'a> {
         Ok(Stock { keys: keys.collect() })
     }
 
-    /// How many more fit.
-    pub(crate) fn room(&self) -> Result<usize, Error> {
-        Ok(MAX_STOCK.saturating_sub(self.load()?.iter().map(Vec::len).sum()))
-    }
-
     /// The keys whose tokens count, those that end first in front.
     fn keys(&self) -> Vec<(&'a Issuer, &'a Epoch)> {
         let all =
@@ -196,6 +202,15 @@ impl<'a> Wallet<'a> {
     /// With some time left, for the directory's clock may be ahead of ours.
     fn counts(&self, epoch: &Epoch) -> bool {
         epoch.is_current(self.now) && self.now.plus(CLOCK_TOLERANCE) < epoch.until
+    }
+
+    /// Where those lie that could pay, if one key has as many as are wanted.
+    fn usable(&self, shelves: &[Vec<Kept>], wanted: usize, fresh: bool) -> Option<Vec<(usize, usize)>> {
+        let places = |epoch| {
+            let of_key = of_key(shelves, epoch).filter(|(_, kept)| fresh || kept.usable_from <= self.now);
+            of_key.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        self.keys().into_iter().map(|(_, epoch)| places(epoch)).find(|places| places.len() >= wanted)
     }
 
     /// When so many under one key will be usable; nothing if there are too few of each.

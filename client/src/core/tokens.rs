@@ -54,34 +54,26 @@ impl Core {
         Ok(format!("{}{ISSUER_DIRECTORY_PATH}", issuer.url))
     }
 
-    /// Begins a batch of `count` tokens, if the issuer's directory and the policy say the same.
+    /// Begins a batch of tokens, if the issuer's directory and the policy say the same. Whether the wallet has
+    /// room for it is not asked: what is requested must not tell how many were used.
     ///
     /// # Errors
     ///
     /// [`TokensError`]; then nothing is to be requested.
-    pub fn begin_batch(
-        &self,
-        response: &IssuerResponse,
-        count: usize,
-        now: Timestamp,
-    ) -> Result<Batch, Error> {
+    pub fn begin_batch(&self, response: &IssuerResponse, now: Timestamp) -> Result<Batch, Error> {
         let issuer = self.profile.issuer.as_ref().ok_or(TokensError::NoIssuer)?;
         let policy = self.standing(now)?.policy;
         let alive = now.plus(MAX_AGEING);
         let issuance = Issuance::new(&policy, &issuer.name, &issuer.url, response, (now, alive))?;
-        let room = self.wallet(&policy, now).room()?;
-        if count > room {
-            return Err(TokensError::Full { room }.into());
-        }
         Ok(Batch { issuance, ageing: Ageing::draw()? })
     }
 
-    /// Keeps tokens of `batch`, and says how many there was room for.
+    /// Keeps tokens of `batch`; where there is no room, in the place of others drawn at random.
     ///
     /// # Errors
     ///
     /// When the storage cannot be written.
-    pub fn keep_tokens(&self, batch: &Batch, tokens: Vec<Token>, now: Timestamp) -> Result<usize, Error> {
+    pub fn keep_tokens(&self, batch: &Batch, tokens: Vec<Token>, now: Timestamp) -> Result<(), Error> {
         let policy = self.standing(now)?.policy;
         let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         self.wallet(&policy, now).put(tokens, &batch.ageing)

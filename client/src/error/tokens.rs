@@ -35,11 +35,11 @@ pub enum TokensError {
     /// Signed policy and issuer do not say the same.
     #[error("the issuer's keys are not those that the signed policy names; nothing was requested")]
     KeysDiffer,
-    /// More is wanted than the wallet takes.
-    #[error("the wallet has room for {room} more; ask for fewer, or use some first; nothing was requested")]
-    Full {
-        /// How many fit.
-        room: usize,
+    /// More is wanted than any wallet takes.
+    #[error("the wallet takes {most} tokens at most; ask for fewer; nothing was requested")]
+    TooMany {
+        /// How many it takes.
+        most: usize,
     },
     /// The issuer could not be reached, or broke off.
     #[error("the issuer {0}")]
@@ -91,7 +91,7 @@ pub enum DirectoryFault {
 impl TokensError {
     pub(crate) fn fault(&self) -> Fault {
         match self {
-            Self::NoIssuer | Self::NoneUsable { .. } | Self::Full { .. } | Self::Account { .. } => {
+            Self::NoIssuer | Self::NoneUsable { .. } | Self::TooMany { .. } | Self::Account { .. } => {
                 Fault::Local
             }
             Self::NotTaken | Self::NoKey => Fault::Provider,

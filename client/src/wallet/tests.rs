@@ -128,18 +128,66 @@ fn a_key_is_not_used_in_its_last_minutes() {
     assert!(Wallet::new(&storage, &policy, until.minus(301)).take(1, false).is_ok());
 }
 
+fn numbers(wallet: &Wallet<'_>, key: u8, numbers: std::ops::Range<u64>) -> usize {
+    let stored: BTreeSet<_> =
+        wallet.load().unwrap().iter().flatten().map(|kept| kept.token.encode()).collect();
+    tokens(key, numbers).iter().filter(|token| stored.contains(&token.encode())).count()
+}
+
+/// A day's batch is always taken in, so that what is requested never tells how many were used.
 #[test]
-fn the_stock_is_bounded_and_what_is_over_makes_room() {
+fn a_full_wallet_takes_a_batch_in_the_place_of_tokens_drawn_at_random() {
     let (storage, policy) = (MemoryStorage::default(), policy());
     let wallet = Wallet::new(&storage, &policy, NOW);
-    assert_eq!(wallet.room().unwrap(), 2048);
-    assert_eq!(wallet.put(tokens(1, 0..3000), &ageing()).unwrap(), 2048);
-    assert_eq!(wallet.room().unwrap(), 0);
-    assert_eq!(wallet.put(tokens(0, 0..1), &ageing()).unwrap(), 0);
+    wallet.put(tokens(1, 0..2000), &ageing()).unwrap();
+    assert_eq!(wallet.stock().unwrap().total(), 2000);
+    // As they come from the issuer: some at a time. For 48 there is room.
+    for first in (2000..2100).step_by(10) {
+        wallet.put(tokens(1, first..first + 10), &ageing()).unwrap();
+        assert_eq!(numbers(&wallet, 1, first..first + 10), 10);
+    }
+    assert_eq!(wallet.stock().unwrap().total(), 2048);
+    // Not only the oldest have gone, nor only the latest.
+    assert!(numbers(&wallet, 1, 0..1000) < 1000 && numbers(&wallet, 1, 1000..2000) < 1000);
+    wallet.put(tokens(1, 3000..6000), &ageing()).unwrap();
+    assert_eq!(wallet.stock().unwrap().total(), 2048);
     // Key 1 is over by then.
     let later = Wallet::new(&storage, &policy, NOW.plus(10 * DAY));
-    assert_eq!(later.room().unwrap(), 2048);
-    assert_eq!(later.put(tokens(0, 0..3), &ageing()).unwrap(), 3);
+    later.put(tokens(0, 0..3), &ageing()).unwrap();
+    assert_eq!(later.stock().unwrap().total(), 3);
+}
+
+#[test]
+fn fresh_tokens_are_used_only_if_no_key_has_enough_others() {
+    let (storage, policy) = (MemoryStorage::default(), policy());
+    Wallet::new(&storage, &policy, NOW).put(tokens(0, 0..3), &ageing()).unwrap();
+    let wallet = Wallet::new(&storage, &policy, NOW.plus(DAY));
+    // Of the key that ends first, and of the same key.
+    wallet.put(tokens(1, 0..50), &Ageing { batch: 6 * 3600 }).unwrap();
+    wallet.put(tokens(0, 3..50), &Ageing { batch: 6 * 3600 }).unwrap();
+    for _ in 0..3 {
+        wallet.take(1, true).unwrap();
+    }
+    assert_eq!(
+        (numbers(&wallet, 0, 0..3), numbers(&wallet, 0, 3..50), numbers(&wallet, 1, 0..50)),
+        (0, 47, 50)
+    );
+    assert!(wallet.take(1, false).is_err());
+    wallet.take(1, true).unwrap();
+    assert_eq!(numbers(&wallet, 1, 0..50), 49);
+}
+
+#[test]
+fn what_can_be_paid_counts_each_key_by_itself() {
+    let (storage, policy) = (MemoryStorage::default(), policy());
+    Wallet::new(&storage, &policy, NOW).put(tokens(0, 0..3), &ageing()).unwrap();
+    Wallet::new(&storage, &policy, NOW).put(tokens(1, 0..5), &ageing()).unwrap();
+    let wallet = Wallet::new(&storage, &policy, NOW.plus(DAY));
+    wallet.put(tokens(0, 3..7), &Ageing { batch: 6 * 3600 }).unwrap();
+    let stock = wallet.stock().unwrap();
+    let payable = [1, 2, 3, 4].map(|price| (stock.payable(price, false), stock.payable(price, true)));
+    // 3 and 5; with those before their time 7 and 5.
+    assert_eq!(payable, [(8, 12), (6, 10), (6, 9), (4, 8)]);
 }
 
 /// The version, and for each token eight bytes of time and 354 of token (RFC 9577 §2.2).
@@ -183,7 +231,7 @@ fn rejects_a_damaged_shelf_and_sends_nothing() {
 #[test]
 fn two_handles_of_one_folder_never_take_the_same_token() {
     let (folder, policy) = (tempfile::tempdir().unwrap(), policy());
-    let storage = || FolderStorage::new(folder.path());
+    let storage = || FolderStorage::new(folder.path().join("state"));
     Wallet::new(&storage(), &policy, NOW).put(tokens(0, 0..120), &ageing()).unwrap();
     let later = NOW.plus(DAY);
     let taken = Mutex::new(Vec::new());

@@ -62,8 +62,8 @@ async fn more_than_the_wallet_takes_is_not_requested() {
     let issuer = honest(usize::MAX).await;
     let (client, _relays) = client(&issuer).await;
     let error = client.refill_tokens(MAX_STOCK + 1, &|_| {}).await.unwrap_err();
-    assert!(matches!(error, Error::Tokens(TokensError::Full { room: MAX_STOCK })), "{error}");
-    assert_eq!(issuer.asked(Method::POST), 0);
+    assert!(matches!(error, Error::Tokens(TokensError::TooMany { most: MAX_STOCK })), "{error}");
+    assert_eq!((issuer.asked(Method::GET), issuer.asked(Method::POST)), (0, 0));
 }
 
 #[tokio::test]
@@ -119,4 +119,37 @@ async fn the_issuer_sees_its_users_token_and_no_two_requests_alike() {
     assert_eq!(seen.len(), 40);
     // Nothing of it goes through a relay.
     assert!(relays.iter().all(|relay| relay.asked(Method::POST) == 0));
+}
+
+/// What is asked for says nothing about how many were used.
+#[tokio::test]
+async fn as_many_are_asked_for_when_the_wallet_is_full() {
+    let issuer = honest(usize::MAX).await;
+    let (client, _relays) = client(&issuer).await;
+    for (asked, stock) in [(MAX_STOCK, MAX_STOCK), (MAX_STOCK + 5, MAX_STOCK)] {
+        let count = asked - issuer.asked(Method::POST);
+        let refill = client.refill_tokens(count, &|_| {}).await.unwrap();
+        refill.outcome.unwrap();
+        assert_eq!((refill.kept, issuer.asked(Method::POST)), (count, asked));
+        assert_eq!(client.tokens().await.unwrap().total(), stock);
+    }
+}
+
+/// The directory is everybody's: who asks for it has no name yet.
+#[tokio::test]
+async fn the_directory_is_fetched_without_credentials() {
+    let named = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let issuer = Fake::start({
+        let named = named.clone();
+        let directory = directory(&[key()]);
+        move |request| {
+            let has_name = request.headers().contains_key("authorization");
+            named.lock().unwrap().push((request.method().clone(), has_name));
+            if *request.method() == Method::GET { directory.clone() } else { sign(request) }
+        }
+    })
+    .await;
+    let (client, _relays) = client(&issuer).await;
+    client.refill_tokens(1, &|_| {}).await.unwrap().outcome.unwrap();
+    assert_eq!(*named.lock().unwrap(), [(Method::GET, false), (Method::POST, true)]);
 }
