@@ -30,7 +30,7 @@ pub(crate) struct Directory {
     /// Pay with tokens before their time, if there are no others. Your issuer and the provider together
     /// may then tell by the clock that it was you who asked
     #[arg(long)]
-    fresh_tokens: bool,
+    pub(crate) fresh_tokens: bool,
     /// Connect from this address of this machine; default: as its routes say
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<IpAddr>,

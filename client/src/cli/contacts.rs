@@ -99,6 +99,8 @@ struct Run<'a> {
     watch: bool,
     /// Tokens that a lookup costs.
     price: u8,
+    /// Tokens need not have reached their time.
+    fresh: bool,
     stop: Pin<Box<dyn Future<Output = std::io::Result<()>>>>,
 }
 
@@ -147,6 +149,7 @@ impl SyncBook {
             sweep: self.now,
             watch: self.watch,
             price: policy.prices.lookup,
+            fresh: self.directory.fresh_tokens,
             stop: Box::pin(tokio::signal::ctrl_c()),
         };
         let ended = run.start().await;
@@ -199,7 +202,10 @@ impl Run<'_> {
             return Ok(());
         }
         match self.client.tokens().await {
-            Ok(stock) => self.pacing.stock(now(), stock.usable() as u64, &mut self.rng),
+            Ok(stock) => {
+                let payable = stock.payable(self.price, self.fresh) as u64;
+                self.pacing.stock(now(), payable, &mut self.rng);
+            }
             // Who has no policy sends nothing either, and the lookup says why.
             Err(Error::Relay { .. } | Error::Unconfirmed { .. }) => {}
             Err(error) => return Err(error.into()),
