@@ -40,6 +40,8 @@ struct Kept {
 impl Progress {
     /// What is known of `contacts`.
     pub(super) fn open(folder: &Path, domain: &Domain, contacts: &[Csi]) -> Result<Self, Failure> {
+        // First of all: what is loaded is written back, and must be nobody else's meanwhile.
+        let lock = lock(folder)?;
         let storage = FolderStorage::new(folder);
         let key = format!("contacts.{}", name(domain, ""));
         let bytes = storage.load(&key).map_err(discreet_client::Error::from)?;
@@ -51,7 +53,7 @@ impl Progress {
         };
         let names: Vec<_> = contacts.iter().map(|csi| name(domain, &csi.uri())).collect();
         let is_new = names.iter().any(|name| !kept.contacts.contains_key(name));
-        let mut progress = Self { storage, key, kept, names, is_new, _lock: lock(folder)? };
+        let mut progress = Self { storage, key, kept, names, is_new, _lock: lock };
         progress.forget_others();
         for name in &progress.names {
             progress.kept.contacts.entry(name.clone()).or_default();
@@ -136,7 +138,8 @@ fn name(domain: &Domain, uri: &str) -> String {
 fn lock(folder: &Path) -> Result<File, Failure> {
     let path = folder.join("contacts.lock");
     let unwritten = |source| Failure::Unwritten { path: path.clone(), source };
-    std::fs::create_dir_all(folder).map_err(unwritten)?;
+    // Of the storage, too: it makes the folder its owner's alone, or refuses one that is not.
+    drop(FolderStorage::new(folder).lock().map_err(discreet_client::Error::from)?);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -160,7 +163,7 @@ mod tests {
     }
 
     fn open(folder: &Path, numbers: std::ops::Range<u32>) -> Progress {
-        Progress::open(folder, &Domain::new("dp.example").unwrap(), &book(numbers)).unwrap()
+        Progress::open(&folder.join("state"), &Domain::new("dp.example").unwrap(), &book(numbers)).unwrap()
     }
 
     #[test]
@@ -197,11 +200,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = open(folder.path(), 0..1);
         let domain = Domain::new("dp.example").unwrap();
-        let again = || Progress::open(folder.path(), &domain, &book(0..1)).map(drop);
+        let again = || Progress::open(&folder.path().join("state"), &domain, &book(0..1)).map(drop);
         assert!(matches!(again(), Err(Failure::Busy)));
         first.storage.store(&first.key, b"{").unwrap();
         drop(first);
         assert!(matches!(again(), Err(Failure::Progress { .. })));
+    }
+
+    /// Whoever waits for the lock has not looked yet, so what he finds is what the other one left.
+    #[test]
+    fn nothing_is_read_before_the_lock_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), 0..1);
+        first.storage.store(&first.key, b"{").unwrap();
+        let domain = Domain::new("dp.example").unwrap();
+        let again = Progress::open(&folder.path().join("state"), &domain, &book(0..1)).map(drop);
+        assert!(matches!(again, Err(Failure::Busy)), "what is there was looked at");
     }
 
     #[test]
