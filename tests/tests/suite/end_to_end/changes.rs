@@ -244,7 +244,7 @@ async fn the_day_changes_for_all_relays_at_once() {
     assert_eq!(http.get(&policy).await.headers()["cache-control"], "public, max-age=900");
     net.clock.advance(1200);
     for _ in 0..3 {
-        let client = net.client().storage(FolderStorage::new(state.path())).build().unwrap();
+        let client = net.client().storage(FolderStorage::new(state.path().join("state"))).build().unwrap();
         assert_eq!(look_up(&client, ask(NUMBER)).await.outcome(), Outcome::OneService);
     }
 }

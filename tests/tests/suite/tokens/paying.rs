@@ -4,8 +4,8 @@ use super::issuer::{self, honest, profile_table};
 use crate::end_to_end::{NOW, ask};
 use crate::refusals::fakes::Fake;
 use discreet_client::{
-    ClientBuilder, DirectoryError, Error, FolderStorage, Outcome, Profile, TokensError, VerifiableMapping,
-    Withdrawal,
+    ClientBuilder, DirectoryError, Error, FolderStorage, Outcome, Profile, Storage, TokensError,
+    VerifiableMapping, Withdrawal,
 };
 use discreet_protocol::statement::sign;
 use discreet_protocol::withdrawal;
@@ -90,7 +90,11 @@ async fn a_client_that_was_killed_loses_what_was_on_its_way_and_nothing_else() {
     let (mut net, issuer) = (net([1, 0, 0]).await, honest(100).await);
     let folder = tempfile::tempdir().unwrap();
     let start = |net: &Net| {
-        client(net, &issuer).fresh_tokens().storage(FolderStorage::new(folder.path())).build().unwrap()
+        client(net, &issuer)
+            .fresh_tokens()
+            .storage(FolderStorage::new(folder.path().join("state")))
+            .build()
+            .unwrap()
     };
     let first = start(&net);
     first.refill_tokens(3, &|_| {}).await.unwrap();
@@ -110,12 +114,18 @@ async fn a_copy_of_the_wallet_is_refused_what_the_wallet_used() {
     let (net, issuer) = (net([1, 0, 0]).await, honest(100).await);
     let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let of = |folder: &tempfile::TempDir| {
-        client(&net, &issuer).fresh_tokens().storage(FolderStorage::new(folder.path())).build().unwrap()
+        client(&net, &issuer)
+            .fresh_tokens()
+            .storage(FolderStorage::new(folder.path().join("state")))
+            .build()
+            .unwrap()
     };
     of(&folder).refill_tokens(1, &|_| {}).await.unwrap();
-    for file in fs::read_dir(folder.path()).unwrap() {
+    let place = copy.path().join("state");
+    drop(FolderStorage::new(&place).lock().unwrap());
+    for file in fs::read_dir(folder.path().join("state")).unwrap() {
         let file = file.unwrap();
-        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        fs::copy(file.path(), place.join(file.file_name())).unwrap();
     }
     assert!(of(&folder).lookup(ask(NUMBER)).await.is_ok());
     let refused = of(&copy).lookup(ask(NUMBER)).await.unwrap_err();
