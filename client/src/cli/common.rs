@@ -110,15 +110,18 @@ fn token(path: &Path) -> Result<String, Failure> {
 
 /// The content of a file that nobody else may read.
 fn read_own(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unread = |source| file(path, source);
+    let own = std::fs::File::open(path).map_err(unread)?;
+    // Of what was opened, whatever has the name by now.
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let mode = std::fs::metadata(path).map_err(|source| file(path, source))?.mode() & 0o777;
+        let mode = own.metadata().map_err(unread)?.mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(Failure::Exposed { path: path.to_owned(), mode });
         }
     }
-    read(path)
+    read_open(path, own, MAX_FILE)
 }
 
 /// A client of the authority at `url`; `ca` names a PEM file, `bind` where to connect from.
@@ -146,13 +149,15 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// As [`read`], of a file of at most so many bytes.
 pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    if path == Path::new("-") {
+        return read_open(path, std::io::stdin().lock(), most);
+    }
+    read_open(path, std::fs::File::open(path).map_err(|source| file(path, source))?, most)
+}
+
+fn read_open(path: &Path, open: impl Read, most: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let done = if path == Path::new("-") {
-        std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
-    };
-    match done {
+    match open.take(most + 1).read_to_end(&mut bytes) {
         Err(source) => Err(file(path, source)),
         Ok(_) if bytes.len() as u64 > most => Err(Failure::TooLong { path: path.to_owned() }),
         Ok(_) => Ok(bytes),
@@ -188,4 +193,27 @@ fn default_state() -> Option<PathBuf> {
     set("XDG_STATE_HOME")
         .or_else(|| Some(set("HOME")?.join(".local/state")))
         .map(|path| path.join("discreet"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn rejects_a_secret_that_others_may_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bearer");
+        write(&path, "mF_9.B5f-4.1JqM\n").unwrap();
+        for (mode, is_own) in [(0o600, true), (0o640, false), (0o604, false), (0o400, true)] {
+            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            match token(&path) {
+                Ok(token) => assert!(is_own && token == "mF_9.B5f-4.1JqM", "{mode:o}"),
+                Err(Failure::Exposed { mode: found, .. }) => assert!(!is_own && found == mode),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(matches!(token(&folder.path().join("none")), Err(Failure::File { .. })));
+    }
 }
