@@ -10,7 +10,7 @@ use super::failure::{Failure, UNAVAILABLE};
 use clap::{Args, Subcommand};
 use discreet_client::pacing::{Action, Contact, Moment, Pacing, Settings};
 use discreet_client::{
-    Answer, Client, Csi, DirectoryError, Error, Fault, Outcome, Query, RelayError, TokensError,
+    Answer, Client, Csi, DirectoryError, Error, Fault, KeyStock, Outcome, Query, RelayError, TokensError,
 };
 use progress::Progress;
 use rand::SeedableRng;
@@ -213,14 +213,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// When there are tokens again.
+    /// When there are tokens again: as many under one key as a lookup costs. Who need not wait for them has none.
     async fn out_of_tokens(&self) -> Failure {
-        let next = self
-            .client
-            .tokens()
-            .await
-            .ok()
-            .and_then(|stock| stock.keys.iter().filter_map(|key| key.next).min());
+        let stock = if self.fresh { None } else { self.client.tokens().await.ok() };
+        let enough = |key: &KeyStock| key.usable + key.later >= usize::from(self.price);
+        let next = stock
+            .and_then(|stock| stock.keys.iter().filter(|key| enough(key)).filter_map(|key| key.next).min());
         Error::from(TokensError::NoneUsable { price: self.price, next }).into()
     }
 
@@ -310,7 +308,7 @@ fn permille(part: u32, whole: u32) -> u32 {
 }
 
 /// A number and its unit: at most a year.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
     let seconds = match unit {
         "s" => 1,
