@@ -112,7 +112,7 @@ pub use lookup::{Pending, Query, Recalled};
 pub use probe::{PROBE_HANDLE, RelayProbe, Stage, Verdict};
 pub use profile::{IssuerFile, Profile, ProfileError, ProfileFile, RelayFile, RelayIdentity};
 pub use publishing::{Change, PendingChange, Withdrawal};
-pub use random::{publish_delay, watch_delay};
+pub use random::{moment_within, publish_delay, watch_delay};
 pub use storage::{FolderStorage, MemoryStorage, PolicyStorage, Storage, StorageError};
 #[cfg(feature = "transport")]
 pub use transport::{Client, ClientBuilder, Sent};

@@ -35,6 +35,16 @@ pub fn publish_delay() -> Duration {
     Duration::from_millis(bits().map_or(most, |bits| bits % most))
 }
 
+/// A moment within `period`, evenly drawn: so what is done in each period is done at a time of no meaning.
+///
+/// # Errors
+///
+/// When the system gives no randomness.
+pub fn moment_within(period: Duration) -> Result<Duration, Error> {
+    // 53 bits, all that fit a double.
+    Ok(period.mul_f64((bits()? >> 11) as f64 / 9_007_199_254_740_992.0))
+}
+
 /// How long to wait before the next look at one's own identifier: exponentially distributed around
 /// `mean`, so that having waited tells nothing about how long is left. At most ten times the mean.
 ///
@@ -61,6 +71,20 @@ mod tests {
         let delays: Vec<_> = (0..64).map(|_| publish_delay()).collect();
         assert!(delays.iter().all(|delay| *delay < Duration::from_secs(3600)));
         assert!(delays.windows(2).any(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn moments_lie_anywhere_within_a_period() {
+        let day = Duration::from_secs(86_400);
+        let mut moments: Vec<_> = (0..256).map(|_| moment_within(day).unwrap()).collect();
+        moments.sort_unstable();
+        // 256 even draws leave a quarter empty once in 10^31.
+        for quarter in 0..4 {
+            assert!(
+                moments.iter().any(|moment| (day * quarter / 4..day * (quarter + 1) / 4).contains(moment))
+            );
+        }
+        assert!(moments[255] < day);
     }
 
     /// −ln of 1/2, 1/4 and 3/4.

@@ -50,6 +50,7 @@ fn every_command_of_the_manual_parses() {
         "discreet tokens --profile P --state S --json",
         "discreet tokens get --profile P",
         "discreet tokens get --profile P --state S --count 2048 --json",
+        "discreet tokens get --profile P --every 1d",
         "discreet verify-key KEY --answer - --service mimi://b.example/u/alice",
         "discreet verify-key KEY --thumbprint 00",
     ] {

@@ -2,12 +2,15 @@
 
 use super::Failure;
 use super::common::Directory;
+use super::contacts::duration;
 use super::output::{Bold, moment};
 use super::wait;
 use clap::{Args, Subcommand};
-use discreet_client::{KeyStock, MAX_STOCK, Stock};
+use discreet_client::{Client, KeyStock, MAX_STOCK, Stock, moment_within};
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How many are got at once, if nothing is said: two thirds of what an issuer usually gives in a day.
 const COUNT: usize = 100;
@@ -26,9 +29,10 @@ enum Action {
     /// Get tokens from the profile's issuer
     ///
     /// Its keys must be those that the provider's signed policy names. Each token that comes is kept at once,
-    /// and can be used from a moment within the next 24 hours that is drawn at random. Run this once a day, by a
-    /// timer and always with the same --count: if you run it when you are short of tokens, your issuer
-    /// learns how much you used.
+    /// and can be used from a moment within the next 24 hours that is drawn at random. Let it go on with
+    /// --every 1d, or run it once a day by a timer, always with the same --count: if you run it when you are
+    /// short of tokens, your issuer learns how much you used. When the wallet is full, new tokens take the place
+    /// of others.
     Get(Get),
 }
 
@@ -39,6 +43,10 @@ struct Get {
     /// How many
     #[arg(long, value_name = "N", default_value_t = COUNT, value_parser = count)]
     count: usize,
+    /// Go on until it is stopped: once in each such time, at a moment in it that is drawn at random: 1d, 12h.
+    /// What fails is said, and tried again the next time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    every: Option<Duration>,
 }
 
 impl Tokens {
@@ -65,6 +73,32 @@ async fn show(directory: &Directory, json: bool) -> Result<ExitCode, Failure> {
 impl Get {
     async fn run(&self, json: bool) -> Result<ExitCode, Failure> {
         let client = self.directory.own_client()?;
+        match self.every {
+            None => self.get(&client, json).await?,
+            Some(period) => self.go_on(period, &client, json).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn go_on(&self, period: Duration, client: &Client, json: bool) -> Result<(), Failure> {
+        let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut begins = Instant::now();
+        loop {
+            let next = begins + moment_within(period)?;
+            tokio::select! {
+                biased;
+                _ = &mut stop => return Err(Failure::Stopped),
+                () = wait::with_bar(next.saturating_duration_since(Instant::now()), "next tokens") => {}
+            }
+            // To its end, also if it is stopped meanwhile: what comes was counted by the issuer.
+            if let Err(error) = self.get(client, json).await {
+                eprintln!("discreet: {error}");
+            }
+            begins += period;
+        }
+    }
+
+    async fn get(&self, client: &Client, json: bool) -> Result<(), Failure> {
         let bar = wait::count_bar(self.count as u64, "getting tokens");
         let refill = client.refill_tokens(self.count, &|kept| bar.set_position(kept as u64)).await;
         bar.finish_and_clear();
@@ -74,8 +108,7 @@ impl Get {
         } else if refill.outcome.is_ok() {
             println!("{}", json!({ "got": refill.kept, "wanted": self.count }));
         }
-        refill.outcome?;
-        Ok(ExitCode::SUCCESS)
+        Ok(refill.outcome?)
     }
 }
 

@@ -4,9 +4,10 @@
 
 mod folder;
 
-use super::process::{Ran, Server};
+use super::process::{Ran, Server, Talking};
 use crate::metrics::scrape;
 use crate::operators::machine::{Machine, NUMBER};
+use folder::wait;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -98,6 +99,54 @@ fn a_stock_is_got_shown_and_used_up_and_then_nothing_is_sent() {
     assert_eq!((relayed(&machine), accepted(&machine)), (3, 3));
     // Neither that there was none, nor anything else, made the client speak to the issuer.
     assert_eq!(counted(machine.server("discreet-provider"), "discreet_provider_issued_total"), 3);
+}
+
+#[test]
+fn tokens_are_got_time_and_again_until_it_is_stopped() {
+    let machine = paid(100);
+    let [profile, state] = ["profile.toml", "state"].map(|file| machine.path(file));
+    let line = [
+        "tokens",
+        "get",
+        "--count",
+        "2",
+        "--every",
+        "1s",
+        "--profile",
+        &profile,
+        "--state",
+        &state,
+        "--json",
+    ];
+    let getting = Talking::start("discreet", line);
+    let issued = || counted(machine.server("discreet-provider"), "discreet_provider_issued_total");
+    wait(|| issued() >= 4);
+    getting.interrupt();
+    let ran = getting.finish();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    // What was being got when it was stopped is in the wallet, too.
+    let mut said = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    assert!(said.pop().unwrap()["error"].as_str().unwrap().starts_with("stopped"), "{ran:?}");
+    assert!(said.len() >= 2 && said.iter().all(|got| got["got"] == 2 && got["wanted"] == 2), "{ran:?}");
+    let all = 2 * said.len() as u64;
+    assert_eq!((stock(&machine), issued()), (vec![all], all));
+}
+
+/// They are not old enough, and there are not as many as both lookups cost.
+#[test]
+fn a_sync_pays_with_fresh_tokens() {
+    let machine = Machine::with_issuer("[prices]\nlookup = 2\n", 100);
+    machine.name_issuer("bearer = \"ann\"");
+    machine.site.write("book.csv", &format!("Name,Phone\nA,{NUMBER}\nB,+14155559999\n"));
+    fill(&machine, 3);
+    let sync = || ann(&machine, "contacts sync @book.csv --now --fresh-tokens");
+    let ran = sync();
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+    assert!(ran.stderr.contains("this costs 2 tokens, and there are none: get some"), "{ran:?}");
+    assert_eq!((stock(&machine), accepted(&machine)), (vec![1], 1));
+    fill(&machine, 1);
+    sync().succeeded();
+    assert_eq!((stock(&machine), accepted(&machine)), (Vec::new(), 2));
 }
 
 #[test]

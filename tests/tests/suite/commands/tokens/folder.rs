@@ -1,7 +1,7 @@
 //! One folder of tokens, and what happens to those who use it.
 
 use super::*;
-use crate::commands::process::{Talking, run};
+use crate::commands::process::run;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `it_is`.
 #[track_caller]
-fn wait(it_is: impl Fn() -> bool) {
+pub(super) fn wait(it_is: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !it_is() {
         assert!(Instant::now() < until, "it never is");
