@@ -3,13 +3,16 @@
 use super::fakes::{Provider, Relays, keyring, response};
 use discreet_client::{Error, Fault, PolicyError};
 use discreet_envelope::keys::KeysError;
+use discreet_gateway::Keyring;
+use discreet_gateway::ratchet::Ratchet;
 use discreet_protocol::SigningKey;
-use discreet_protocol::policy::{Policy, ValidityError};
+use discreet_protocol::policy::{Policy, Prices, ValidityError};
 use discreet_protocol::statement::{StatementError, sign};
 use discreet_protocol::time::{DAY, Timestamp};
+use discreet_serve::secret::Secret32;
 use http::Method;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Why a policy is refused that was bent before it was signed.
 async fn refused(bend: impl Fn(&mut Policy)) -> Error {
@@ -45,6 +48,79 @@ async fn rejects_relays_that_disagree_about_keys() {
     let error = error.await;
     assert!(matches!(error, Error::RelaysDisagree), "{error}");
     assert!(error.is_refusal());
+}
+
+/// A price or an issuer of one client's own would mark all it asks through the other relay.
+#[tokio::test]
+async fn rejects_relays_that_disagree_about_prices_or_issuers() {
+    let bends: [fn(&mut Policy); 2] = [
+        |policy| policy.prices = Prices::new(2, 0, 0).unwrap(),
+        |policy| policy.issuers = crate::tokens::issuer::issuers(),
+    ];
+    for bend in bends {
+        for serial in [9, 11] {
+            let error = disagreeing(|policy| {
+                policy.serial = serial;
+                bend(policy);
+            });
+            assert!(matches!(error.await, Error::RelaysDisagree), "{serial}");
+        }
+    }
+}
+
+/// As after `keys rotate`: what both relays said last goes on, until both say the other, and not for ever.
+#[tokio::test]
+async fn lookups_go_on_under_the_same_key_while_relays_turn() {
+    let (provider, turned, sealed_to) = (Provider::new(), Arc::new(AtomicU64::new(0)), Arc::default());
+    let (signer, relays_turned) = (provider.clone(), Arc::clone(&turned));
+    let week = Timestamp::from_unix(7 * DAY);
+    let next =
+        Keyring::at(&Ratchet::new(Secret32::new([1; 32]), 0, Timestamp::from_unix(0), 7), week).unwrap();
+    let next = next.collection().to_vec();
+    let policy = move |index: usize| match relays_turned.load(Ordering::SeqCst) {
+        turned if index < turned as usize => {
+            signer.serve(&Policy { serial: 11, keys: next.clone(), ..signer.policy() })
+        }
+        _ => signer.serve(&signer.policy()),
+    };
+    let ids: Arc<Mutex<Vec<u8>>> = Arc::clone(&sealed_to);
+    let relays = Relays::start(policy, move |request| {
+        ids.lock().unwrap().push(request.body()[0]);
+        response(500, "text/plain", "")
+    });
+    let relays = relays.await;
+    for relays_turned in [0, 1, 2, 1] {
+        turned.store(relays_turned, Ordering::SeqCst);
+        let error = relays.look_up().await.unwrap_err();
+        assert!(matches!(error, Error::Relay { .. }), "{error}");
+        relays.clock.advance(3600);
+    }
+    // The ids of the first epoch's key and of the second's; the last time one relay has gone back.
+    assert_eq!(*sealed_to.lock().unwrap(), [1, 1, 3, 3]);
+}
+
+#[tokio::test]
+async fn rejects_relays_that_turn_for_more_than_two_hours() {
+    let provider = Provider::new();
+    let turned = Arc::new(AtomicU64::new(0));
+    let (signer, dearer) = (provider.clone(), Arc::clone(&turned));
+    let policy = move |index: usize| {
+        let lookup = if index == 0 { dearer.load(Ordering::SeqCst) as u8 } else { 0 };
+        let prices = Prices::new(lookup, 0, 0).unwrap();
+        signer.serve(&Policy { serial: 10 + u64::from(lookup), prices, ..signer.policy() })
+    };
+    let relays = Relays::start(policy, |_| response(500, "text/plain", "")).await;
+    relays.look_up().await.unwrap_err();
+    turned.store(1, Ordering::SeqCst);
+    // It costs nothing by the confirmed terms, so that it is sent without a token.
+    for posts in [2, 3] {
+        relays.clock.advance(3600);
+        assert!(matches!(relays.look_up().await.unwrap_err(), Error::Relay { .. }));
+        assert_eq!(relays.asked(Method::POST), posts);
+    }
+    relays.clock.advance(3600);
+    assert!(matches!(relays.look_up().await.unwrap_err(), Error::RelaysDisagree));
+    assert_eq!(relays.asked(Method::POST), 3, "nothing was sent");
 }
 
 /// Whichever relay the client asks first: a relay keeps its copy for up to an hour.
