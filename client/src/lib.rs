@@ -42,6 +42,7 @@
 //! mapping. What that cannot show is an omission: a resolver that hides a mapping looks like one
 //! that has none.
 
+pub mod ageing;
 mod answer;
 #[cfg(feature = "transport")]
 mod authority;

@@ -5,6 +5,7 @@
 //! that the issuer's clock and the directory's cannot be matched. The wallet never gets tokens by itself: when
 //! more are fetched must not tell how many were used.
 
+use crate::ageing;
 use crate::error::{Error, TokensError};
 use crate::random;
 use crate::storage::{Storage, StorageError};
@@ -18,16 +19,12 @@ use std::collections::BTreeSet;
 /// Most tokens in stock: the burst that an issuer grants for a new address book, 2,000, has room.
 pub const MAX_STOCK: usize = SHELVES * SHELF;
 /// A token is not used later than so many seconds after it came, if nothing else is to be had: a day.
-pub(crate) const MAX_AGEING: u64 = BATCH_AGEING + TOKEN_AGEING;
+pub(crate) const MAX_AGEING: u64 = ageing::MOST;
 
 /// How many values the stock is spread over: using a token rewrites one of them, not all.
 const SHELVES: usize = 32;
 /// Most tokens in one of them.
 const SHELF: usize = 64;
-/// Within how many seconds the first token of a batch becomes usable; drawn once for all of it.
-const BATCH_AGEING: u64 = 6 * 3600;
-/// Within how many seconds after that each token does; drawn for each.
-const TOKEN_AGEING: u64 = 18 * 3600;
 /// The first byte of a shelf: how it is written.
 const VERSION: u8 = 1;
 /// Bytes of a token in a shelf: from when it may be used, and itself.
@@ -87,12 +84,12 @@ pub(crate) struct Ageing {
 impl Ageing {
     /// Draws what the tokens of a batch have in common.
     pub(crate) fn draw() -> Result<Self, Error> {
-        Ok(Self { batch: random::bits()? % BATCH_AGEING })
+        Ok(Self { batch: ageing::of_batch(random::bits()?) })
     }
 
     /// When one of them that came at `now` may be used.
     fn usable_from(&self, now: Timestamp) -> Result<Timestamp, Error> {
-        Ok(now.plus(self.batch + random::bits()? % TOKEN_AGEING))
+        Ok(now.plus(self.batch + ageing::of_token(random::bits()?)))
     }
 }
 
