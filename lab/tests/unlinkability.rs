@@ -122,17 +122,23 @@ fn pacing_leaves_a_relay_nothing_and_asking_on_demand_does_not() {
 }
 
 #[test]
-fn tokens_fetched_when_needed_name_their_account_and_a_stock_does_not() {
+fn tokens_fetched_when_needed_name_their_account_and_those_of_a_timer_do_not() {
     let adversary = "[adversaries]\nrun = [\"issuer_and_gateway\"]\nchallenges = 500\nresamples = 50";
     let of = |tokens: &str| {
         let results =
-            experiment(&format!("seed = 7\nclients = 1000\nhours = 24\n[tokens]\n{tokens}\n{adversary}"));
-        result(&results, "issuer_and_gateway").clone()
+            experiment(&format!("seed = 7\nclients = 1000\nhours = 72\n[tokens]\n{tokens}\n{adversary}"));
+        (result(&results, "issuer_and_gateway").clone(), results.summary)
     };
-    let needed = of("batch = 1\nlow_water = 0\nfetch_spread_secs = 0\nmin_age_secs = 0");
+    let (needed, summary) =
+        of("refill = \"on_demand\"\nbatch = 1\nlow_water = 0\nfetch_spread_secs = 0\nmin_age_secs = 0");
     assert!(needed.success.low > 0.95, "{:?}", needed.success);
-    let stock = of("batch = 50\nlow_water = 20\nfetch_spread_secs = 3600\nmin_age_secs = 3600");
-    assert!(stock.advantage.value < 0.1, "{:?}", stock.advantage);
+    // One for each but for those of before the run.
+    assert!(summary.issuances > summary.lookups / 2, "{summary:?}");
+    let (timed, summary) = of("");
+    assert!(holds(&timed.advantage, 0.0) && timed.auc.value < 0.55, "{timed:?}");
+    // A batch a day for each, whatever is used; hardly anybody runs out.
+    assert_eq!(summary.issuances.div_ceil(1000), 3);
+    assert!(summary.hurried < summary.lookups / 100, "{summary:?}");
 }
 
 #[test]
@@ -224,7 +230,7 @@ fn planted(rounds: u64, others: u32, people: u32, seed: u64) -> Run {
         issuers: 1,
         horizon_ms: 1000,
         refresh_after_ms: 1,
-        token_age_ms: 0,
+        tokens: scenario.tokens,
     };
     let (second_hop, relay, issuer) = (Vec::new(), Vec::new(), Vec::new());
     let views =

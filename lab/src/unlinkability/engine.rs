@@ -133,6 +133,7 @@ fn clients(
     let (mut flows, mut issued) = (Vec::new(), Vec::<AtIssuer>::new());
     for (of_client, life) in lives {
         summary.from_cache += life.from_cache;
+        summary.hurried += life.hurried;
         // A client's own numbers of issuances become those of all.
         let base = issued.len() as u32;
         flows.extend(of_client.into_iter().map(|mut flow| {
@@ -141,6 +142,7 @@ fn clients(
         }));
         issued.extend(life.issued);
     }
+    summary.issuances = issued.len() as u64;
     (flows, issued, summary)
 }
 

@@ -67,6 +67,9 @@ pub struct Summary {
     pub from_cache: u64,
     /// Batches of tokens fetched.
     pub issuances: u64,
+    /// Tokens used before their time, because no other was left. Only with a timer.
+    #[serde(default)]
+    pub hurried: u64,
     /// Lookups per client and day, covers included.
     pub per_client_and_day: f64,
     /// Median time from sending to the answer, in milliseconds.

@@ -151,14 +151,29 @@ pub enum Mix {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
+    /// What makes a client fetch. Default: a timer.
+    pub refill: Refill,
     /// Tokens fetched at once, 1 to 10,000.
     pub batch: u32,
-    /// A batch is fetched when fewer are left, 0 (only when one is needed) to 10,000.
-    pub low_water: u32,
-    /// A batch is fetched up to so many seconds after that, evenly drawn. 0 to 86,400.
+    /// Timer only: hours from one batch to the next, 1 to 720.
+    pub every_hours: f64,
+    /// A batch is fetched up to so many seconds after its time, evenly drawn. 0 to 86,400.
     pub fetch_spread_secs: u64,
-    /// Tokens younger than this are left alone while there are older ones. 0 to 604,800.
+    /// On demand only: a batch is fetched when fewer are left, 0 (only when one is needed) to 10,000.
+    pub low_water: u32,
+    /// On demand only: tokens younger than this are left alone while there are older ones. 0 to 604,800.
     pub min_age_secs: u64,
+}
+
+/// What makes a client fetch tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refill {
+    /// A timer that does not look at how many were used; each token is left to age as the product's wallet does.
+    #[default]
+    Timer,
+    /// Use: what the product does not do, for contrast.
+    OnDemand,
 }
 
 /// How mappings change.

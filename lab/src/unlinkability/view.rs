@@ -6,7 +6,7 @@
 //! observers a little more than they would really have.
 
 use super::population::Contacts;
-use super::scenario::{Mix, Network};
+use super::scenario::{Mix, Network, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// In place of a time: never, as far as this run knows.
@@ -143,8 +143,8 @@ pub struct Public {
     pub horizon_ms: u64,
     /// Milliseconds after which an answer is stale.
     pub refresh_after_ms: u64,
-    /// Milliseconds that tokens are left to age.
-    pub token_age_ms: u64,
+    /// How clients get tokens.
+    pub tokens: Tokens,
 }
 
 impl Public {

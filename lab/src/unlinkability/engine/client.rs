@@ -31,6 +31,8 @@ pub struct Life {
     pub issued: Vec<AtIssuer>,
     /// Messages written on a cached answer.
     pub from_cache: u64,
+    /// Tokens that were used before their time, because no other was left.
+    pub hurried: u64,
 }
 
 /// A message: when, and to which contact of the book.
@@ -60,7 +62,7 @@ pub fn live(scenario: &Scenario, client: u32, book: &[u32], real: Option<&[Messa
     for sent in &mut life.sent {
         sent.issuance = wallet.spend(sent.at, &mut rng);
     }
-    life.issued = wallet.close(end);
+    (life.issued, life.hurried) = wallet.close(end, &mut rng);
     life
 }
 

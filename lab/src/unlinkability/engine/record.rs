@@ -53,7 +53,7 @@ pub(crate) fn public(scenario: &Scenario) -> Public {
         clients: scenario.clients,
         issuers: scenario.population.issuers,
         horizon_ms: scenario.mix.max_delay_ms() + 10 * median as u64 + SLACK_MS,
-        token_age_ms: scenario.tokens.min_age_secs * 1000,
+        tokens: scenario.tokens.clone(),
         refresh_after_ms: (scenario.behaviour.refresh_after_hours * HOUR as f64) as u64,
     }
 }

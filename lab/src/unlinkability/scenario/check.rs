@@ -133,6 +133,7 @@ impl Scenario {
             ("network.relays", network.relays.into(), 1.0..=100.0),
             ("network.gateways", network.gateways.into(), 1.0..=100.0),
             ("tokens.batch", tokens.batch.into(), 1.0..=1e4),
+            ("tokens.every_hours", tokens.every_hours, 1.0..=720.0),
             ("tokens.low_water", tokens.low_water.into(), 0.0..=1e4),
             ("tokens.fetch_spread_secs", tokens.fetch_spread_secs as f64, 0.0..=86_400.0),
             ("tokens.min_age_secs", tokens.min_age_secs as f64, 0.0..=604_800.0),

@@ -1,7 +1,7 @@
 //! What a scenario leaves out: a phone's day, two relays, one gateway, no mixing, everybody watching.
 
 use super::super::adversary::Name;
-use super::{Adversaries, Behaviour, Changes, Delay, Network, Population, Tokens};
+use super::{Adversaries, Behaviour, Changes, Delay, Network, Population, Refill, Tokens};
 
 impl Default for Population {
     fn default() -> Self {
@@ -40,7 +40,15 @@ impl Default for Network {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { batch: 50, low_water: 20, fetch_spread_secs: 3600, min_age_secs: 3600 }
+        // As `discreet tokens get` does with a timer once a day.
+        Self {
+            refill: Refill::Timer,
+            batch: 100,
+            every_hours: 24.0,
+            fetch_spread_secs: 3600,
+            low_water: 20,
+            min_age_secs: 3600,
+        }
     }
 }
 

@@ -1,12 +1,12 @@
-//! A client's stock of tokens, as far as times tell something: when batches are fetched, and from which the
-//! token of a request is. The simulation's own; the product's wallet does more.
+//! A stock of tokens that is refilled because of use, and whose tokens wait for an hour or so that everybody knows:
+//! what the product does not do. It is here to show what that would tell.
 
-use super::super::scenario::Tokens;
-use super::super::view::{AtIssuer, NO_ROW};
+use super::super::super::scenario::Tokens;
+use super::super::super::view::{AtIssuer, NO_ROW};
 use rand::{Rng, RngExt};
 
 /// See the module.
-pub(super) struct Wallet<'a> {
+pub(in super::super) struct OnDemand<'a> {
     settings: &'a Tokens,
     issuer: u16,
     account: u32,
@@ -22,16 +22,16 @@ struct Batch {
     left: u32,
 }
 
-impl<'a> Wallet<'a> {
+impl<'a> OnDemand<'a> {
     /// Starts somewhere between two batches.
-    pub(super) fn new(settings: &'a Tokens, issuer: u16, account: u32, rng: &mut impl Rng) -> Self {
+    pub(in super::super) fn new(settings: &'a Tokens, issuer: u16, account: u32, rng: &mut impl Rng) -> Self {
         let left = rng.random_range(0..=settings.batch);
         let batches = vec![Batch { at: 0, row: NO_ROW, left }];
         Self { settings, issuer, account, batches, ordered: None, issued: Vec::new() }
     }
 
     /// Takes a token and says which issuance it came with.
-    pub(super) fn spend(&mut self, now: u64, rng: &mut impl Rng) -> u32 {
+    pub(in super::super) fn spend(&mut self, now: u64, rng: &mut impl Rng) -> u32 {
         if let Some(at) = self.ordered.take_if(|at| *at <= now) {
             self.fetch(at);
         }
@@ -62,7 +62,7 @@ impl<'a> Wallet<'a> {
     }
 
     /// What was issued up to `end`.
-    pub(super) fn close(mut self, end: u64) -> Vec<AtIssuer> {
+    pub(in super::super) fn close(mut self, end: u64) -> Vec<AtIssuer> {
         if let Some(at) = self.ordered.take_if(|at| *at < end) {
             self.fetch(at);
         }
@@ -78,14 +78,15 @@ impl<'a> Wallet<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::randomness::{Purpose, stream};
+    use super::super::super::super::randomness::{Purpose, stream};
     use super::*;
 
     #[test]
     fn one_token_at_a_time_is_issued_when_it_is_spent() {
-        let settings = Tokens { batch: 1, low_water: 0, fetch_spread_secs: 0, min_age_secs: 0 };
+        let settings =
+            Tokens { batch: 1, low_water: 0, fetch_spread_secs: 0, min_age_secs: 0, ..Tokens::default() };
         let mut rng = stream(1, Purpose::Behaviour, 0);
-        let mut wallet = Wallet::new(&settings, 0, 4, &mut rng);
+        let mut wallet = OnDemand::new(&settings, 0, 4, &mut rng);
         wallet.batches.clear();
         assert_eq!([100, 250, 251].map(|at| wallet.spend(at, &mut rng)), [0, 1, 2]);
         let times: Vec<_> = wallet.close(1000).iter().map(|row| row.at).collect();
@@ -94,9 +95,10 @@ mod tests {
 
     #[test]
     fn young_tokens_wait_while_there_are_old_ones() {
-        let settings = Tokens { batch: 10, low_water: 10, fetch_spread_secs: 0, min_age_secs: 100 };
+        let settings =
+            Tokens { batch: 10, low_water: 10, fetch_spread_secs: 0, min_age_secs: 100, ..Tokens::default() };
         let mut rng = stream(1, Purpose::Behaviour, 0);
-        let mut wallet = Wallet::new(&settings, 0, 4, &mut rng);
+        let mut wallet = OnDemand::new(&settings, 0, 4, &mut rng);
         wallet.batches = vec![Batch { at: 0, row: NO_ROW, left: 3 }];
         let rows: Vec<_> = (0..4).map(|step| wallet.spend(step * 1000, &mut rng)).collect();
         assert_eq!(rows, [NO_ROW, NO_ROW, NO_ROW, 0], "the fourth has no choice");
