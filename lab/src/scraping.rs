@@ -2,7 +2,7 @@
 //! the real programs.
 
 use crate::stress::{Report, tenths};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use discreet_provider::issuer::quota::MAX_QUOTA;
 use model::{Budgets, Quota, Task, days, days_of_issuers};
@@ -16,6 +16,11 @@ mod model;
 const ACCOUNTS: [u64; 6] = [1, 100, 10_000, 100_000, 1_000_000, 10_000_000];
 /// Days that somebody may want to be done in.
 const DEADLINES: [u64; 4] = [30, 365, 1010, 3650];
+
+/// Most numbers that a task has: as many as 15 digits name (ITU-T E.164 §6.2.1).
+const MOST_NUMBERS: u64 = 1_000_000_000_000_000;
+/// Tokens that the enumerator's accounts get altogether at most; each takes a signature and an answer.
+const MOST_TOKENS: u64 = 1_000_000;
 
 /// Prints accounts and days needed to look all numbers up, by the budgets of the rules, and then has an
 /// enumerator try against the real programs that it gets its budget and not one lookup more.
@@ -35,22 +40,22 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", conflicts_with = "rules")]
     policy: Option<PathBuf>,
     /// Numbers to look up; by default the mobile numbers of the United States
-    #[arg(long, default_value_t = 505_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 505_000_000, value_parser = clap::value_parser!(u64).range(1..=MOST_NUMBERS))]
     numbers: u64,
     /// Per cent of them that are in the directory
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = per_cent)]
     listed: f64,
     /// Tokens that an account gets at once
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(..=u64::from(MAX_QUOTA)))]
     burst: u64,
     /// Tokens that it gets with each day
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u64).range(..=u64::from(MAX_QUOTA)))]
     per_day: u64,
     /// Only the table
     #[arg(long)]
     table: bool,
     /// Accounts of the enumerator
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=MOST_TOKENS))]
     accounts: u64,
     /// The quota that their issuer gives each of them
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=MAX_QUOTA as u64))]
@@ -61,6 +66,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
+    let tokens = options.accounts * options.tokens;
+    ensure!(
+        options.table || tokens <= MOST_TOKENS,
+        "--accounts times --tokens are {tokens} tokens, and the enumerator takes {MOST_TOKENS} at most; lower one of them"
+    );
     let mut report = table(options)?;
     if !options.table {
         let tried = enumerate::run(options.accounts, options.tokens).await?;
@@ -75,13 +85,19 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 }
 
 fn budgets(options: &Options) -> Result<Budgets> {
-    let read =
-        |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     match (&options.rules, &options.policy) {
-        (Some(path), _) => Budgets::from_rules(&String::from_utf8(read(path)?)?),
-        (None, Some(path)) => Budgets::from_policy(&read(path)?),
+        (Some(path), _) => Budgets::from_rules(path),
+        (None, Some(path)) => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Budgets::from_policy(&bytes)
+        }
         (None, None) => Budgets::shipped(),
     }
+}
+
+fn per_cent(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok().filter(|number| (0.0..=100.0).contains(number));
+    number.ok_or("a share is 0 to 100 per cent")
 }
 
 fn table(options: &Options) -> Result<Report> {

@@ -1,9 +1,10 @@
 //! Accounts and days, as closed forms of the budgets.
 
 use anyhow::{Context, Result};
-use discreet_protocol::policy::Policy;
+use discreet_protocol::policy::{Issuers, Policy, Prices};
 use discreet_protocol::statement::Unverified;
-use serde::Deserialize;
+use discreet_resolver::rules::{Rules, RulesFile};
+use std::path::Path;
 
 /// The rules as they are shipped; their tokens are commented out.
 const SAMPLE: &str = include_str!("../../../resolver/rules.sample.toml");
@@ -20,7 +21,7 @@ pub(crate) struct Budgets {
 }
 
 /// An issuer's budgets for a day.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Issuer {
     pub(crate) name: String,
     pub(crate) redemptions_per_day: u64,
@@ -44,44 +45,41 @@ pub(crate) struct Quota {
     pub(crate) per_day: u64,
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    prices: Prices,
-    #[serde(default)]
-    issuers: Vec<Issuer>,
-}
-
-#[derive(Default, Deserialize)]
-struct Prices {
-    #[serde(default)]
-    lookup: u8,
-}
-
 impl Budgets {
     /// Those of the shipped sample.
     pub(crate) fn shipped() -> Result<Self> {
-        let (_, tokens) = SAMPLE.split_once(TOKENS).context("the sample has no tokens")?;
-        let lines = [TOKENS, tokens].concat();
-        let lines: Vec<_> = lines.lines().map(|line| line.strip_prefix("# ").unwrap_or_default()).collect();
-        Self::from_rules(&lines.join("\n"))
+        let (before, tokens) = SAMPLE.split_once(TOKENS).context("the sample has no tokens")?;
+        let tokens = [TOKENS, tokens].concat();
+        let tokens: Vec<_> = tokens.lines().map(|line| line.strip_prefix("# ").unwrap_or_default()).collect();
+        // Its key is left to whoever fills it in, so it is a rules file and not yet rules.
+        let RulesFile { issuers, prices, .. } = toml::from_str(&[before, &tokens.join("\n")].concat())?;
+        let issuers = issuers.into_iter().map(|issuer| Issuer {
+            name: issuer.name,
+            redemptions_per_day: issuer.redemptions_per_day,
+            not_found_per_day: issuer.not_found_per_day,
+        });
+        Ok(Self { price: prices.lookup, issuers: issuers.collect() })
     }
 
-    /// Those of a rules file.
-    pub(crate) fn from_rules(text: &str) -> Result<Self> {
-        let File { prices, issuers } = toml::from_str(text).context("this is no rules file")?;
-        Ok(Self { price: prices.lookup, issuers })
+    /// Those of a rules file, which must be one that a resolver takes.
+    pub(crate) fn from_rules(path: &Path) -> Result<Self> {
+        let rules = Rules::load(path)?;
+        Ok(Self::new(&rules.issuers, rules.prices))
     }
 
     /// Those of a signed policy, whose signature does not matter here.
     pub(crate) fn from_policy(bytes: &[u8]) -> Result<Self> {
         let policy = Unverified::<Policy>::read(bytes).context("this is no policy")?.into_claims();
-        let issuers = policy.issuers.iter().map(|issuer| Issuer {
+        Ok(Self::new(&policy.issuers, policy.prices))
+    }
+
+    fn new(issuers: &Issuers, prices: Prices) -> Self {
+        let issuers = issuers.iter().map(|issuer| Issuer {
             name: issuer.name.to_string(),
             redemptions_per_day: issuer.redemptions_per_day,
             not_found_per_day: issuer.not_found_per_day,
         });
-        Ok(Self { price: policy.prices.lookup, issuers: issuers.collect() })
+        Self { price: prices.lookup, issuers: issuers.collect() }
     }
 }
 
@@ -132,6 +130,10 @@ pub(crate) fn days_of_issuers(task: &Task, per_day: f64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::tests::{Mint, World};
+    use discreet_protocol::SigningKey;
+    use discreet_protocol::statement::sign;
+    use discreet_protocol::time::Timestamp;
 
     const QUOTA: Quota = Quota { burst: 2000, per_day: 150 };
 
@@ -144,6 +146,63 @@ mod tests {
         let Budgets { price, issuers } = Budgets::shipped().unwrap();
         assert_eq!((price, issuers.len()), (1, 1));
         assert_eq!((issuers[0].redemptions_per_day, issuers[0].not_found_per_day), (10_000_000, 500_000));
+    }
+
+    const NOW: Timestamp = Timestamp::from_unix(1_795_392_000);
+
+    /// A data owner's rules with one issuer, whose budgets are 700 and 80 a day, and what follows them.
+    fn rules(more: &str) -> tempfile::NamedTempFile {
+        let issuer = Mint::new("issuer.example").rules(700, 80, NOW, [-1, 30]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = [World::new(1, NOW).rules().as_str(), more, &issuer].concat();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn budgets() -> Budgets {
+        let issuer =
+            Issuer { name: "issuer.example".into(), redemptions_per_day: 700, not_found_per_day: 80 };
+        Budgets { price: 2, issuers: vec![issuer] }
+    }
+
+    #[test]
+    fn budgets_are_read_from_rules() {
+        let file = rules("\n[prices]\nlookup = 2\n");
+        assert_eq!(Budgets::from_rules(file.path()).unwrap(), budgets());
+    }
+
+    #[test]
+    fn rejects_rules_that_no_resolver_would_take() {
+        let file = rules("\n[price]\nlookup = 2\n");
+        let said = Budgets::from_rules(file.path()).unwrap_err().to_string();
+        assert!(said.contains("unknown field `price`"), "{said}");
+    }
+
+    #[test]
+    fn budgets_are_read_from_a_signed_policy_whoever_signed_it() {
+        let file = rules("\n[prices]\nlookup = 2\n");
+        let Rules { domain, operator, authorities, services, issuers, prices, .. } =
+            Rules::load(file.path()).unwrap();
+        let policy = Policy {
+            domain,
+            serial: 1,
+            not_before: NOW,
+            not_after: NOW.plus(86_400),
+            operator,
+            keys: Vec::new(),
+            authorities,
+            sizes: (4096, 8192),
+            services,
+            issuers,
+            prices,
+        };
+        let bytes = sign(&policy, &SigningKey::from_bytes(&[9; 32]));
+        assert_eq!(Budgets::from_policy(&bytes).unwrap(), budgets());
+    }
+
+    #[test]
+    fn rejects_what_is_no_policy() {
+        assert!(Budgets::from_policy(b"[prices]").is_err());
     }
 
     /// 505,000,000 / 500,000 = 1010 days, whoever asks; half of them listed, half the days; with all listed the
