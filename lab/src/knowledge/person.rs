@@ -136,21 +136,24 @@ impl Person {
             (What::Address, Canary::Address(self.address)),
             (What::Account, Canary::Text(self.account.clone())),
             (What::Account, Canary::Text(self.bearer.clone())),
-            (What::Account, identifier(&self.own)),
-            (What::Csi, identifier(&self.asked)),
             (What::Answer, Canary::Text(service)),
+            (What::Answer, Canary::Uri(self.answer.clone())),
         ];
+        canaries.extend(identifier(&self.own).map(|canary| (What::Account, canary)));
+        canaries.extend(identifier(&self.asked).map(|canary| (What::Csi, canary)));
         canaries.extend(self.moment.map(|moment| (What::Time, Canary::Moment(moment.unix))));
         canaries.extend(self.found.iter().cloned());
         canaries
     }
 }
 
-fn identifier(csi: &Csi) -> Canary {
-    match csi.value().strip_prefix('+') {
+fn identifier(csi: &Csi) -> [Canary; 2] {
+    let value = csi.value();
+    let alone = match value.strip_prefix('+') {
         Some(digits) => Canary::Number(digits.to_owned()),
-        None => Canary::Text(csi.value().to_owned()),
-    }
+        None => Canary::Text(value.to_owned()),
+    };
+    [alone, Canary::Uri(csi.uri())]
 }
 
 #[cfg(test)]

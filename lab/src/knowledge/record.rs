@@ -3,7 +3,7 @@
 
 use super::detector::Piece;
 use crate::view::{Connection, Exchange, exchanges};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -103,12 +103,25 @@ impl Record {
     pub(super) fn keep_files(&mut self, party: Party, folder: &Path) -> Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                self.keep_files(party, &entry.path())?;
-            } else if entry.metadata()?.len() <= MAX_FILE && entry.file_type()?.is_file() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                self.keep(party, &format!("file {name}"), fs::read(entry.path())?);
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            if kind.is_dir() {
+                self.keep_files(party, &path)?;
+                continue;
             }
+            // What is not searched must not pass for clean.
+            ensure!(
+                kind.is_file(),
+                "{} is no file, and what it leads to would not be searched",
+                path.display()
+            );
+            let length = entry.metadata()?.len();
+            ensure!(
+                length <= MAX_FILE,
+                "{} has {length} bytes, and only files of {MAX_FILE} or less are searched",
+                path.display()
+            );
+            let name = entry.file_name().to_string_lossy().into_owned();
+            self.keep(party, &format!("file {name}"), fs::read(path)?);
         }
         Ok(())
     }
@@ -164,5 +177,41 @@ impl Record {
         let mut connections =
             connections.filter(|connection| party.ends(connection) || party.taps(connection));
         connections.any(|connection| connection.chunks.iter().any(|chunk| (from..=until).contains(&chunk.at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(folder: &Path) -> Result<Record> {
+        let mut record = Record::default();
+        record.keep_files(Party::Gateway, folder)?;
+        Ok(record)
+    }
+
+    #[test]
+    fn files_in_folders_below_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("below")).unwrap();
+        fs::write(folder.path().join("below/it"), b"bytes").unwrap();
+        let pieces = kept(folder.path()).unwrap().pieces(Party::Gateway).unwrap();
+        assert_eq!((pieces.len(), &pieces[0].bytes[..]), (1, &b"bytes"[..]));
+    }
+
+    #[test]
+    fn rejects_files_that_are_too_long_to_be_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::File::create(folder.path().join("long")).unwrap().set_len((64 << 20) + 1).unwrap();
+        let said = kept(folder.path()).err().unwrap().to_string();
+        assert!(said.contains("long has 67108865 bytes"), "{said}");
+    }
+
+    #[test]
+    fn rejects_what_is_neither_file_nor_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let _listening = std::os::unix::net::UnixListener::bind(folder.path().join("door")).unwrap();
+        let said = kept(folder.path()).err().unwrap().to_string();
+        assert!(said.contains("door is no file"), "{said}");
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::net::Ipv4Addr;
 
 /// Bits that must agree so that it is no chance: among 100 MB one form is found by chance in 10⁻⁶ of runs.
@@ -22,6 +22,8 @@ const LAST_DIGITS: usize = 8;
 pub(super) enum Canary {
     /// A name, a token, a mail address.
     Text(String),
+    /// A URI around something that is a canary itself: only hashes of the whole are new.
+    Uri(String),
     /// Digits of a telephone number, without `+`.
     Number(String),
     /// An address.
@@ -64,6 +66,7 @@ impl Canary {
     fn spellings(&self) -> Vec<Spelling> {
         match self {
             Self::Text(text) => of_text(text),
+            Self::Uri(uri) => hashes(uri.as_bytes()),
             Self::Number(digits) => of_number(digits),
             Self::Address(address) => of_address(*address),
             Self::Moment(seconds) => of_moment(*seconds),
@@ -95,7 +98,7 @@ fn of_text(text: &str) -> Vec<Spelling> {
 
 fn of_number(digits: &str) -> Vec<Spelling> {
     let mut spellings = of_text(digits);
-    for text in [format!("+{digits}"), format!("tel:+{digits}"), format!("00{digits}")] {
+    for text in [format!("+{digits}"), format!("00{digits}")] {
         spellings.extend(hashes(text.as_bytes()));
     }
     let last = digits.get(digits.len().saturating_sub(LAST_DIGITS)..).unwrap_or(digits);
@@ -159,6 +162,8 @@ fn of_moment(seconds: u64) -> Vec<Spelling> {
 fn hashes(of: &[u8]) -> Vec<Spelling> {
     let all = [
         ("SHA-256", Sha256::digest(of).to_vec()),
+        ("SHA-384", Sha384::digest(of).to_vec()),
+        ("SHA-512", Sha512::digest(of).to_vec()),
         ("SHA-1", Sha1::digest(of).to_vec()),
         ("MD5", Md5::digest(of).to_vec()),
     ];
@@ -257,7 +262,8 @@ mod tests {
         let number = Canary::Number("14155550123".into());
         let of = |text: &str| hex::encode(Sha256::digest(text));
         spelled(&number, of("+14155550123").as_bytes(), "SHA-256, hex");
-        spelled(&number, of("tel:+14155550123").get(..16).unwrap().as_bytes(), "SHA-256, hex");
+        let uri = Canary::Uri("tel:+14155550123".into());
+        spelled(&uri, of("tel:+14155550123").get(..16).unwrap().as_bytes(), "SHA-256, hex");
         let md5 = Md5::digest("14155550123");
         spelled(&number, STANDARD_NO_PAD.encode(md5).as_bytes(), "MD5, base64");
     }
@@ -300,6 +306,15 @@ mod tests {
         spelled(&moment, b"2026-11-23T08:12:45.123456Z", "date and time");
         spelled(&moment, b"Mon, 23 Nov 2026 08:12:45 GMT", "HTTP date");
         spelled(&moment, &1_795_421_565_u32.to_be_bytes(), "32 bits");
+    }
+
+    /// `printf mailto:alice@a.example | sha512sum`, and of mimi://b.example/u/alice with `sha384sum`.
+    #[test]
+    fn hashes_of_whole_uris_are_found() {
+        let mail = Canary::Uri("mailto:alice@a.example".into());
+        spelled(&mail, b"439c35adb049293cf28bed6899277556", "SHA-512, hex");
+        let answer = Canary::Uri("mimi://b.example/u/alice".into());
+        spelled(&answer, b"e6b42142a352cb7dc3be60f7b7f724c8", "SHA-384, hex");
     }
 
     #[test]
