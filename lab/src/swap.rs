@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
-    /// Plant a leak in the live runs, to see that it is caught. The command then succeeds if it is
+    /// Plant a leak, to see that it is caught. The command then succeeds if it is, where it was planted and nowhere else
     #[arg(long, value_enum, value_name = "KIND")]
     plant: Option<Leak>,
     /// Play the three worlds in this process, whose randomness somebody has made repeatable
@@ -47,21 +47,50 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 enum Leak {
-    /// A header field at the gateway has the client's index.
+    /// Live: a header field at the gateway has the client's index.
     Header,
-    /// One client is slower than the other.
+    /// Live: one client is slower than the other.
     Delay,
+    /// Live: requests about one identifier are a byte longer at the relays.
+    Size,
+    /// To the byte: one client always asks for a tag.
+    Tag,
+    /// To the byte: whoever asks about one identifier asks twice.
+    Twice,
+}
+
+/// Where something shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the gateway's transcripts of the worlds.
+    GatewayTranscript,
+    /// In the relays'.
+    RelayTranscripts,
+    /// In the live runs at this party.
+    Live(&'static str),
+}
+
+impl Leak {
+    /// Where it must show, and nowhere else.
+    fn place(self) -> Place {
+        match self {
+            Self::Header | Self::Delay => Place::Live("gateway"),
+            Self::Size => Place::Live("relays"),
+            Self::Tag => Place::GatewayTranscript,
+            Self::Twice => Place::RelayTranscripts,
+        }
+    }
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     if options.inside {
-        println!("{}", serde_json::to_string(&exact::inside(options.seed).await?)?);
+        println!("{}", serde_json::to_string(&exact::inside(options.seed, options.plant).await?)?);
         return Ok(());
     }
     if let Some(out) = &options.out {
         crate::create_folder(out)?;
     }
-    let exact = exact::run(options.seed)?;
+    let exact = exact::run(options.seed, options.plant)?;
     let seen = live::run(options.runs, options.seed, options.plant).await?;
     let document = json!({
         "exact": exact, "runs": options.runs, "seed": options.seed, "planted": options.plant, "live": seen
@@ -96,19 +125,37 @@ fn print(options: &Options, exact: &Exact, seen: &[Seen]) {
 }
 
 fn judge(options: &Options, exact: &Exact, seen: &[Seen]) -> Result<()> {
-    ensure!(exact.gateway_identical, "the gateway can tell who asks: its transcripts differ");
-    ensure!(
-        exact.relay_same_outside,
-        "the relays can tell about whom: their transcripts differ outside of ciphertext"
-    );
     ensure!(
         exact.relay_ciphertext_differs,
         "the ciphertext does not depend on the question: nothing was compared"
     );
-    let telling: Vec<_> = seen.iter().filter(|seen| seen.auc.separates()).map(|seen| seen.party).collect();
-    match options.plant {
-        None => ensure!(telling.is_empty(), "a classifier tells the runs apart at: {}", telling.join(", ")),
-        Some(leak) => ensure!(telling.contains(&"gateway"), "not caught: {leak:?}"),
+    let planted = options.plant.map(Leak::place);
+    let telling = telling(exact, seen);
+    for place in &telling {
+        ensure!(planted == Some(*place), "{}", said(*place));
     }
+    let caught = options.plant.is_none_or(|leak| telling.contains(&leak.place()));
+    ensure!(caught, "not caught: {:?}", options.plant);
     Ok(())
+}
+
+/// All places where one world, or one run, can be told from another.
+fn telling(exact: &Exact, seen: &[Seen]) -> Vec<Place> {
+    let transcripts = [
+        (Place::GatewayTranscript, exact.gateway_identical),
+        (Place::RelayTranscripts, exact.relay_same_outside),
+    ];
+    let differing = transcripts.into_iter().filter(|(_, same)| !same).map(|(place, _)| place);
+    let separated = seen.iter().filter(|seen| seen.auc.separates()).map(|seen| Place::Live(seen.party));
+    differing.chain(separated).collect()
+}
+
+fn said(place: Place) -> String {
+    match place {
+        Place::GatewayTranscript => "the gateway can tell who asks: its transcripts differ".to_owned(),
+        Place::RelayTranscripts => {
+            "the relays can tell about whom: their transcripts differ outside of ciphertext".to_owned()
+        }
+        Place::Live(party) => format!("a classifier tells the runs apart at: {party}"),
+    }
 }

@@ -23,15 +23,35 @@ fn no_party_alone_sees_who_asks_about_whom() {
     assert_eq!(said["live"].as_array().unwrap().len(), 2);
 }
 
-#[test]
-fn a_planted_difference_is_caught() {
-    let ran = lab(&["swap", "--runs", "80", "--plant", "header", "--json"]);
+/// The result of an experiment with this leak, which must be caught.
+fn planted(leak: &str) -> serde_json::Value {
+    let ran = lab(&["swap", "--runs", "80", "--plant", leak, "--json"]);
     assert!(ran.status.success(), "{ran:?}");
-    let said: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-    assert_eq!(
-        (said["live"][0]["party"].as_str(), said["live"][0]["auc"].as_f64()),
-        (Some("gateway"), Some(1.0))
-    );
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+#[test]
+fn a_planted_header_field_is_caught_at_the_gateway() {
+    let live = &planted("header")["live"][0];
+    assert_eq!((live["party"].as_str(), live["auc"].as_f64()), (Some("gateway"), Some(1.0)));
+}
+
+#[test]
+fn a_size_that_depends_on_whom_is_caught_at_the_relays() {
+    let live = &planted("size")["live"][1];
+    assert_eq!((live["party"].as_str(), live["auc"].as_f64()), (Some("relays"), Some(1.0)));
+}
+
+#[test]
+fn bytes_that_depend_on_who_asks_are_caught_in_the_gateways_transcript() {
+    let exact = &planted("tag")["exact"];
+    assert_eq!((&exact["gateway_identical"], &exact["relay_same_outside"]), (&false.into(), &true.into()));
+}
+
+#[test]
+fn a_request_more_that_depends_on_whom_is_caught_in_the_relays_transcripts() {
+    let exact = &planted("twice")["exact"];
+    assert_eq!((&exact["gateway_identical"], &exact["relay_same_outside"]), (&true.into(), &false.into()));
 }
 
 /// A table's rows, by the names of its columns.

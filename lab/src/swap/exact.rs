@@ -10,9 +10,12 @@
 //! The product's code runs unchanged. Its randomness all comes from getrandom(2), which `entropy.c` makes
 //! repeatable; its time is a manual clock; the recorders' ports stay the same, because requests name them.
 
+use super::Leak;
 use super::system::{Asking, PARTIES, System};
 use crate::view::{Connection, Exchange, exchanges};
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use discreet_client::Tag;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,13 +50,16 @@ pub(crate) struct Exact {
 }
 
 /// Has a child play the three worlds under repeatable randomness.
-pub(super) fn run(seed: u64) -> Result<Exact> {
+pub(super) fn run(seed: u64, plant: Option<Leak>) -> Result<Exact> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let shim = compile(folder.path())?;
     let file = folder.path().join("seed");
     fs::write(&file, 0u64.to_ne_bytes())?;
     let mut child = Command::new(std::env::current_exe().context("where is this program?")?);
     child.args(["swap", "--inside", "--seed", &seed.to_string()]).env("LD_PRELOAD", shim);
+    if let Some(plant) = plant.and_then(|plant| plant.to_possible_value()) {
+        child.args(["--plant", plant.get_name()]);
+    }
     child.env(SEED_FILE, file).stdin(Stdio::null());
     let output = child.output().context("cannot start the child")?;
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -73,7 +79,7 @@ fn compile(folder: &Path) -> Result<std::path::PathBuf> {
 }
 
 /// In the child: plays the three worlds and compares.
-pub(super) async fn inside(seed: u64) -> Result<Exact> {
+pub(super) async fn inside(seed: u64, plant: Option<Leak>) -> Result<Exact> {
     let file = std::env::var_os(SEED_FILE).context("this is for `lab swap` itself")?;
     let reseed = |seed: u64| fs::write(&file, seed.to_ne_bytes()).context("cannot write the seed");
     let doors = super::system::Doors::open()?;
@@ -91,7 +97,12 @@ pub(super) async fn inside(seed: u64) -> Result<Exact> {
         }
         for (turn, asking) in order.into_iter().enumerate() {
             reseed(seed.wrapping_mul(1000) + 100 + turn as u64)?;
-            system.ask(asking).await?;
+            let tag =
+                (plant == Some(Leak::Tag) && asking.client == 1).then(|| Tag::new("work")).transpose()?;
+            let times = if plant == Some(Leak::Twice) && asking.csi == 0 { 2 } else { 1 };
+            for _ in 0..times {
+                system.ask(asking, tag.clone()).await?;
+            }
         }
         worlds.push(system.end().await);
     }

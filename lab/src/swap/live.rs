@@ -53,7 +53,7 @@ pub(super) async fn run(runs: u32, seed: u64, plant: Option<Leak>) -> Result<Vec
             if plant == Some(Leak::Delay) && client == 0 {
                 sleep(DAWDLE).await;
             }
-            system.ask(Asking { client, csi: if straight { client } else { 1 - client } }).await?;
+            system.ask(Asking { client, csi: if straight { client } else { 1 - client } }, None).await?;
         }
         labels.push(straight);
         bar.inc(1);
@@ -61,7 +61,7 @@ pub(super) async fn run(runs: u32, seed: u64, plant: Option<Leak>) -> Result<Vec
     bar.finish_and_clear();
     let connections = system.connections();
     let gateway = gateway(&system, sights(&connections, "gateway")?, &labels, plant)?;
-    let relays = relays(sights(&connections, "relay")?, &labels)?;
+    let relays = relays(sights(&connections, "relay")?, &labels, plant)?;
     Ok(vec![
         Seen { party: "gateway", auc: classify(&gateway) },
         Seen { party: "relays", auc: classify(&relays) },
@@ -109,8 +109,16 @@ fn gateway(
 }
 
 /// The relays' samples: the lookup of the first client against the other's.
-fn relays(sights: Vec<Sight>, labels: &[bool]) -> Result<Vec<(Vec<f64>, bool)>> {
+fn relays(mut sights: Vec<Sight>, labels: &[bool], plant: Option<Leak>) -> Result<Vec<(Vec<f64>, bool)>> {
     let firsts: Vec<_> = sights.iter().map(|sight| Some(sight.peer) == System::address(0)).collect();
+    if plant == Some(Leak::Size) {
+        for ((sight, first), pair) in sights.iter_mut().zip(&firsts).zip(0..) {
+            let straight = labels.get(pair / 2).copied().unwrap_or_default();
+            if straight == *first {
+                sight.exchange.request.body.push(0);
+            }
+        }
+    }
     samples(&sights, &firsts, labels)
 }
 

@@ -3,7 +3,7 @@
 use crate::generate;
 use crate::view::{Connection, Recorder};
 use anyhow::{Context, Result};
-use discreet_client::{Client, Csi, Query};
+use discreet_client::{Client, Csi, Query, Tag};
 use discreet_protocol::time::Timestamp;
 use discreet_serve::Clock;
 use std::collections::BTreeMap;
@@ -86,9 +86,9 @@ impl System {
     }
 
     /// Has a client ask; the answer must verify.
-    pub(super) async fn ask(&self, asking: Asking) -> Result<()> {
+    pub(super) async fn ask(&self, asking: Asking, tag: Option<Tag>) -> Result<()> {
         let csi = self.asked.get(asking.csi).context("there are two identifiers")?.clone();
-        self.client(asking.client)?.lookup(Query { csi, tag: None }).await.context("a lookup")?;
+        self.client(asking.client)?.lookup(Query { csi, tag }).await.context("a lookup")?;
         Ok(())
     }
 

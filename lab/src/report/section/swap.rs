@@ -17,7 +17,7 @@ pub(in crate::report) fn write(html: &mut Html, swap: Option<&Swap>) {
         "No party alone may see a difference when two clients exchange whom they ask about. The product's own code, once with the same randomness and a clock that stands still, and then live.",
     );
     if let Some(leak) = &swap.planted {
-        let said = format!("A leak was planted in the live runs, to see that it is caught: {leak}.");
+        let said = format!("A leak was planted, to see that it is caught: {leak}.");
         html.say("p", &[("class", &"broken")], said);
     }
     html.element("ul", &[("class", &"verdicts")], |html| {
