@@ -301,6 +301,7 @@ fn a_run_leaves_a_folder_with_views_truth_and_figures_apart() {
         "results.json",
         "roc.csv",
         "second_hop.csv",
+        "sizes.csv",
         "truth.csv",
     ];
     assert!(wanted.iter().all(|name| files.iter().any(|file| file == name)), "{files:?}");
@@ -312,6 +313,12 @@ fn a_run_leaves_a_folder_with_views_truth_and_figures_apart() {
     assert_eq!(head("gateway.csv"), "at,relay,gateway,identifier,publish,issuer,key,up,down");
     assert_eq!(head("first_hop.csv"), "at,answered,client,relay,up,down");
     assert!(!head("relay.csv").contains("identifier") && !head("second_hop.csv").contains("client"));
+    for columns in
+        ["advantage,advantage_low,advantage_high", "rounds_median,rounds_median_low,rounds_median_high"]
+    {
+        assert!(head("adversaries.csv").contains(columns), "{columns}");
+    }
+    assert!(head("sizes.csv").contains("information_who,information_who_low,information_who_high"));
     // A second run does not replace the first unless told to.
     let again = command(room.path()).args(["--out", "run"]).output().unwrap();
     assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("--force"));

@@ -2,7 +2,7 @@
 //! made beside its place under another name and moved there when it is whole: an interrupted run leaves none.
 
 use super::engine::Run;
-use super::results::{AdversaryResult, Results};
+use super::results::{AdversaryResult, Direction, Results, SizeFigures};
 use super::view::Views;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -117,6 +117,7 @@ impl Folder {
         });
         self.rows("roc.csv", points)?;
         self.rows("mixes.csv", &results.mixes)?;
+        self.rows("sizes.csv", results.sizes.iter().map(SizeLine::from))?;
         let io = |source| FolderError::Io { path: self.place.clone(), source };
         // The old one steps aside, so that at no time there is half of either.
         let aside = self.unfinished.path().with_extension("old");
@@ -185,6 +186,8 @@ struct Line<'a> {
     success_low: f64,
     success_high: f64,
     advantage: f64,
+    advantage_low: f64,
+    advantage_high: f64,
     auc: f64,
     auc_low: f64,
     auc_high: f64,
@@ -198,7 +201,11 @@ struct Line<'a> {
     set_by_min_entropy_low: f64,
     set_by_min_entropy_high: f64,
     rounds_median: Option<f64>,
+    rounds_median_low: Option<f64>,
+    rounds_median_high: Option<f64>,
     disclosed: Option<f64>,
+    disclosed_low: Option<f64>,
+    disclosed_high: Option<f64>,
     lost: u64,
 }
 
@@ -213,6 +220,8 @@ impl<'a> From<&'a AdversaryResult> for Line<'a> {
             success_low: it.success.low,
             success_high: it.success.high,
             advantage: it.advantage.value,
+            advantage_low: it.advantage.low,
+            advantage_high: it.advantage.high,
             auc: it.auc.value,
             auc_low: it.auc.low,
             auc_high: it.auc.high,
@@ -226,8 +235,43 @@ impl<'a> From<&'a AdversaryResult> for Line<'a> {
             set_by_min_entropy_low: it.set_by_min_entropy.low,
             set_by_min_entropy_high: it.set_by_min_entropy.high,
             rounds_median: it.rounds.as_ref().and_then(|rounds| rounds.median),
+            rounds_median_low: it.rounds.as_ref().and_then(|rounds| rounds.median_low),
+            rounds_median_high: it.rounds.as_ref().and_then(|rounds| rounds.median_high),
             disclosed: it.rounds.as_ref().map(|rounds| rounds.disclosed.value),
+            disclosed_low: it.rounds.as_ref().map(|rounds| rounds.disclosed.low),
+            disclosed_high: it.rounds.as_ref().map(|rounds| rounds.disclosed.high),
             lost: it.lost,
+        }
+    }
+}
+
+/// A line of `sizes.csv`.
+#[derive(Serialize)]
+struct SizeLine<'a> {
+    view: &'a str,
+    direction: Direction,
+    distinct: u64,
+    information_who: f64,
+    information_who_low: f64,
+    information_who_high: f64,
+    information_whom: f64,
+    information_whom_low: f64,
+    information_whom_high: f64,
+}
+
+impl<'a> From<&'a SizeFigures> for SizeLine<'a> {
+    fn from(it: &'a SizeFigures) -> Self {
+        let (who, whom) = (it.information_who, it.information_whom);
+        Self {
+            view: &it.view,
+            direction: it.direction,
+            distinct: it.distinct,
+            information_who: who.value,
+            information_who_low: who.low,
+            information_who_high: who.high,
+            information_whom: whom.value,
+            information_whom_low: whom.low,
+            information_whom_high: whom.high,
         }
     }
 }

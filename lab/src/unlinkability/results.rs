@@ -170,6 +170,12 @@ pub struct Rounds {
     /// The median number of rounds until the best guess was right and stayed so; `None` where less than half
     /// were disclosed.
     pub median: Option<f64>,
+    /// The lower end of the median's interval; `None` where it is beyond the run.
+    #[serde(default)]
+    pub median_low: Option<f64>,
+    /// The upper end; `None` where it is beyond the run.
+    #[serde(default)]
+    pub median_high: Option<f64>,
     /// Share of the subjects that were disclosed within the run.
     pub disclosed: Estimate,
 }

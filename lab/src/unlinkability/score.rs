@@ -111,9 +111,13 @@ fn rounds(played: &[Played]) -> Rounds {
     let disclosed = played.iter().filter(|game| game.disclosed_after.is_some()).count();
     // Who was not disclosed would have been later than any other.
     let all = played.iter().map(|game| game.disclosed_after.map_or(f64::INFINITY, |rounds| rounds as f64));
+    let median = median(all.collect());
+    let within = |of: fn(Estimate) -> f64| median.map(of).filter(|rounds| rounds.is_finite());
     Rounds {
         unit: String::new(),
-        median: median(all.collect()).filter(|rounds| rounds.is_finite()),
+        median: within(|it| it.value),
+        median_low: within(|it| it.low),
+        median_high: within(|it| it.high),
         disclosed: wilson(disclosed as f64, played.len() as f64),
     }
 }
@@ -201,6 +205,9 @@ mod tests {
         };
         assert_eq!(after(&[Some(8), Some(2), Some(4)]).median, Some(4.0));
         assert_eq!(after(&[Some(8), None, None]).median, None);
+        // Of eight the interval is from the first to the last, and the last was never disclosed.
+        let wide = after(&[1, 2, 3, 4, 5, 6, 7].map(Some).into_iter().chain([None]).collect::<Vec<_>>());
+        assert_eq!((wide.median_low, wide.median, wide.median_high), (Some(1.0), Some(5.0), None));
         assert!((after(&[Some(8), None, None]).disclosed.value - 1.0 / 3.0).abs() < 1e-12);
     }
 

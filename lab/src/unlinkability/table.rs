@@ -1,6 +1,6 @@
 //! The figures of a run as a table for people.
 
-use super::results::{AdversaryResult, Estimate, Mode, Results};
+use super::results::{AdversaryResult, Estimate, Mode, Results, Rounds};
 use std::fmt::Write;
 
 /// All of it.
@@ -55,7 +55,7 @@ fn write(text: &mut String, results: &Results) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "{:<26} {:>5} {:>7} {:>22} {:>22} {:>9} {:>8} {:>8} {:>9} {:>7}",
+        "{:<26} {:>5} {:>7} {:>22} {:>22} {:>9} {:>8} {:>8} {:>20} {:>7}",
         "adversary", "games", "blind", "right", "AUC", "TPR 1e-3", "set H", "set Hmin", "rounds", "lost"
     )?;
     results.adversaries.iter().try_for_each(|it| line(text, it))?;
@@ -68,11 +68,16 @@ fn line(text: &mut String, it: &AdversaryResult) -> std::fmt::Result {
     }
     let rounds = match &it.rounds {
         None => "–".to_owned(),
-        Some(rounds) => rounds.median.map_or_else(|| "never".to_owned(), |median| format!("{median}")),
+        Some(rounds) => {
+            let or_never =
+                |rounds: Option<f64>| rounds.map_or_else(|| "never".to_owned(), |it| it.to_string());
+            let Rounds { median, median_low, median_high, .. } = rounds;
+            format!("{} [{}, {}]", or_never(*median), or_never(*median_low), or_never(*median_high))
+        }
     };
     writeln!(
         text,
-        "{:<26} {:>5} {:>7.4} {:>22} {:>22} {:>9.3} {:>8.1} {:>8.1} {rounds:>9} {:>7}",
+        "{:<26} {:>5} {:>7.4} {:>22} {:>22} {:>9.3} {:>8.1} {:>8.1} {rounds:>20} {:>7}",
         it.name,
         it.challenges,
         it.blind,

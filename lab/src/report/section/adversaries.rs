@@ -204,9 +204,10 @@ fn told(style: usize, it: &AdversaryResult) -> Series {
 
 /// How many rounds the patient need.
 pub(in crate::report) fn write_rounds(html: &mut Html, input: &Input) {
-    let headings = ["adversary", "run", "a round is", "median rounds", "disclosed", "games"];
+    let headings = ["adversary", "run", "a round is", "median rounds", "95 % interval", "disclosed", "games"];
     let caption =
         "Rounds until the best guess was right and stayed so; the median over all, where half were disclosed";
+    let or_none = |rounds: Option<f64>| rounds.map_or_else(|| NONE.to_owned(), shortest);
     let mut table = Table::new(caption, &headings);
     for name in names(&input.runs) {
         for Played { letter, it } in played(&input.runs, name).into_iter().filter(|it| it.it.note.is_none()) {
@@ -215,7 +216,8 @@ pub(in crate::report) fn write_rounds(html: &mut Html, input: &Input) {
                     words(name),
                     letter.to_owned(),
                     rounds.unit.clone(),
-                    rounds.median.map_or_else(|| NONE.to_owned(), shortest),
+                    or_none(rounds.median),
+                    format!("{} to {}", or_none(rounds.median_low), or_none(rounds.median_high)),
                     share_within(rounds.disclosed),
                     count(it.challenges),
                 ]

@@ -1,5 +1,5 @@
-//! Confidence intervals of 95 %: Wilson's for shares, percentiles of resampled games for all else. Pairs of one
-//! game depend on each other, so whole games are drawn again, never pairs.
+//! Confidence intervals of 95 %: Wilson's for shares, order statistics for medians, percentiles of resampled games for
+//! all else. Pairs of one game depend on each other, so whole games are drawn again, never pairs.
 
 use super::super::randomness::{Purpose, stream};
 use super::super::results::Estimate;
@@ -8,6 +8,9 @@ use rayon::prelude::*;
 
 /// The normal quantile that leaves 2.5 % on either side.
 const Z: f64 = 1.959_963_984_540_054;
+
+/// What an interval leaves on either side.
+const TAIL: f64 = 0.025;
 
 /// Wilson's interval of a share: `right` of `games`, where a tie may count as a part.
 pub fn wilson(right: f64, games: f64) -> Estimate {
@@ -55,10 +58,24 @@ pub fn intervals<const N: usize>(
     })
 }
 
-/// The middle one; nothing of nothing.
-pub fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The middle one, and the interval in which the distribution's median lies, whatever the distribution: from the
+/// `r`th smallest to the `r`th largest, as a fair coin shows fewer than `r` heads once in 40 times at most. Nothing of
+/// nothing. With fewer than six values it is all there is, 0 to infinity.
+pub fn median(mut values: Vec<f64>) -> Option<Estimate> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let count = values.len();
+    let value = *values.get(count / 2)?;
+    let (mut rank, mut below) = (0, 0.0);
+    // The logarithm of how often just `rank` of so many coins show heads; their powers of two are too small a number.
+    let mut chance = -(count as f64) * std::f64::consts::LN_2;
+    while below + chance.exp() <= TAIL {
+        below += chance.exp();
+        chance += ((count - rank) as f64 / (rank + 1) as f64).ln();
+        rank += 1;
+    }
+    let low = rank.checked_sub(1).and_then(|place| values.get(place)).copied().unwrap_or(0.0);
+    let high = if rank == 0 { f64::INFINITY } else { values.get(count - rank).copied().unwrap_or(value) };
+    Some(Estimate { value, low, high })
 }
 
 #[cfg(test)]
@@ -81,6 +98,20 @@ mod tests {
             let found = wilson(right, games);
             assert!(close(found.low, low) && close(found.high, high), "{found:?}");
         }
+    }
+
+    /// Conover, Practical Nonparametric Statistics, table A3: of 6 values the first and the last, of 20 the 6th and the
+    /// 15th; of 100 the 40th and the 61st.
+    #[test]
+    fn the_interval_of_a_median_is_that_of_the_sign_test() {
+        for (count, value, low, high) in
+            [(6, 4.0, 1.0, 6.0), (20, 11.0, 6.0, 15.0), (100, 51.0, 40.0, 61.0), (5, 3.0, 0.0, f64::INFINITY)]
+        {
+            let values = (1..=count).rev().map(f64::from).collect();
+            assert_eq!(median(values), Some(Estimate { value, low, high }), "{count}");
+        }
+        assert_eq!(median(Vec::new()), None);
+        assert!(median(vec![1.0; 100_000]).is_some());
     }
 
     #[test]
