@@ -20,6 +20,8 @@ mod gateway;
 mod gateway_with_contacts;
 mod issuer_and_gateway;
 mod publish_time;
+#[cfg(test)]
+pub mod queue;
 mod relay;
 mod statistical_disclosure;
 mod tagging;
@@ -249,4 +251,38 @@ fn game_on<A: Adversary>(adversary: &A, view: &A::View<'_>, posed: Posed) -> Pla
     }
     let disclosed_after = disclosed_after.filter(|_| is_disclosed(&weights, &right));
     Played { weights, right, disclosed_after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::population::Contacts;
+    use super::*;
+    use queue::Queue;
+
+    #[test]
+    fn the_example_for_writers_is_this_file() {
+        let page = include_str!("../../UNLINKABILITY.md");
+        assert!(page.contains(&format!("```rust\n{}```", include_str!("adversary/queue.rs"))));
+    }
+
+    #[test]
+    fn the_example_is_right_where_nothing_is_mixed() {
+        let text = "seed = 1\nclients = 50\nhours = 24\n[population]\ncontacts = 10";
+        let scenario: Scenario = toml::from_str(text).unwrap();
+        let contacts = Contacts::draw(&scenario);
+        let run = engine::run(&scenario, &contacts, None, Interference::None, &Silent);
+        let posed = Referee::new(&run).pose(Queue::GAME, 100, 64, 1);
+        let right = posed.into_iter().filter(|posed| {
+            let played = game(&Queue, &run.views, posed.clone());
+            is_disclosed(&played.weights, &played.right)
+        });
+        assert!(right.count() > 95);
+    }
+
+    #[test]
+    fn names_are_what_scenarios_say() {
+        for name in Name::ALL {
+            assert_eq!(serde_json::to_value(name).unwrap(), name.text());
+        }
+    }
 }
