@@ -1,6 +1,6 @@
 //! The figures of a run as a table for people.
 
-use super::results::{AdversaryResult, Estimate, Mode, Results, Rounds};
+use super::results::{AdversaryResult, Estimate, Mode, Results, Rounds, Summary};
 use std::fmt::Write;
 
 /// All of it.
@@ -33,6 +33,10 @@ fn write(text: &mut String, results: &Results) -> std::fmt::Result {
         "an answer takes {:.0} ms (99 %: {:.0} ms), of which the request mix is {:.0} ms",
         summary.latency_median_ms, summary.latency_p99_ms, summary.added_median_ms
     )?;
+    if summary.issuances > 0 {
+        let Summary { issuances, hurried, .. } = summary;
+        writeln!(text, "{issuances} batches of tokens; {hurried} tokens used before their time")?;
+    }
     for mix in &results.mixes {
         writeln!(
             text,
