@@ -417,7 +417,8 @@ fn by_chance(one: &[u64], other: &[u64]) -> f64 {
 
 /// Real time is not seeded: each comparison fails by chance less than once in a million times, beside what a busy machine
 /// adds. That is measured: a gateway's time has no mixing in it. So many milliseconds later, at most their share of the
-/// mean delay of 500 ms have changed their place in a distribution, or the best guess.
+/// mean delay of 500 ms have changed their place in a distribution, or the best guess. Games of one run depend on each other
+/// hardly: between 20 seeds the share of right ones deviates by 0.0233, and would by 0.0245 if they did not.
 #[test]
 fn real_time_over_loopback_agrees_with_virtual_time() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/loopback.toml"))
