@@ -97,7 +97,8 @@ enum Action {
     /// if it is lost
     ///
     /// For a set that was lost, or came back from a backup: it may have forgotten tokens, which could be spent
-    /// again. Users get new ones under the issuers' next keys.
+    /// again. Users get new ones under the issuers' next keys, which must begin on a later day (UTC): a key that an
+    /// issuer makes `--at-once` on the same day is refused for all its time. It says which day that is.
     RetireTokens,
     /// What is held about one person
     #[command(subcommand)]

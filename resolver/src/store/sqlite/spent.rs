@@ -36,7 +36,7 @@ const SPENT_TOKENS: Layout = Layout {
          CREATE TABLE IF NOT EXISTS budgets (issuer TEXT NOT NULL, day INTEGER NOT NULL, redeemed INTEGER NOT NULL, not_found INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (issuer, day)) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS retired (before INTEGER NOT NULL);",
     secure_delete: false,
-    advice: "run `discreet-resolver retire-tokens`, which begins a new one and takes no token of a key that is in use now",
+    advice: "delete it and run `discreet-resolver retire-tokens`, which begins a new one and takes no token of a key that is in use now",
 };
 
 /// What a token is remembered by: half of SHA-256 of what its issuer signed. Two honest tokens share one
@@ -153,7 +153,10 @@ impl SpentTokens {
         *lock(&self.found).entry((issuer.clone(), now.unix() / DAY)).or_default() += 1;
     }
 
-    /// Takes no more tokens under keys that are in use at `now`: for a set that may have forgotten some.
+    /// Takes no more tokens under keys whose tokens are taken at `now`: for a set that may have forgotten some.
+    /// Those are the keys that have begun, and those that begin within [`CLOCK_TOLERANCE`].
+    ///
+    /// [`CLOCK_TOLERANCE`]: discreet_protocol::time::CLOCK_TOLERANCE
     ///
     /// # Errors
     ///

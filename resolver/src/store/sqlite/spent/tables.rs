@@ -2,7 +2,7 @@
 
 use super::{Spend, Spent};
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::time::{DAY, Timestamp};
+use discreet_protocol::time::{CLOCK_TOLERANCE, DAY, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 
@@ -49,11 +49,12 @@ pub(super) fn give_back(
     Ok(())
 }
 
-/// When the set was begun anew because an earlier one was lost.
+/// When the set was begun anew because an earlier one was lost, and as much later as a key's tokens are taken
+/// before it begins: no token of a key that begins by then can be told from one that the lost set held.
 pub(super) fn retired(transaction: &Transaction<'_>) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT max(before) FROM retired";
     let before: Option<i64> = transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    Ok(before.map(i64::cast_unsigned))
+    Ok(before.map(|before| before.cast_unsigned().saturating_add(CLOCK_TOLERANCE)))
 }
 
 /// How much of its budget the issuer has used up on the day: redemptions, answers `notFound`.

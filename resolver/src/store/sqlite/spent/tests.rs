@@ -158,8 +158,24 @@ fn a_set_begun_anew_takes_no_token_of_a_key_that_was_in_use() {
     let (tokens, mut issuer) = (SpentTokens::open(&path).unwrap(), issuer(1000, 1000));
     tokens.retire(NOW).unwrap();
     assert_eq!(tokens.spend(spend_of(&issuer, 0, &[1], NOW)).unwrap(), Spent::Retired);
-    issuer.keys[1].from = NOW.plus(1);
-    assert_eq!(tokens.spend(spend_of(&issuer, 1, &[1], NOW.plus(1))).unwrap(), Spent::Accepted);
+    issuer.keys[1].from = NOW.plus(DAY);
+    assert_eq!(tokens.spend(spend_of(&issuer, 1, &[1], NOW.plus(DAY))).unwrap(), Spent::Accepted);
+}
+
+/// Its tokens are taken from 300 seconds before it begins.
+#[test]
+fn a_set_begun_anew_just_before_a_key_begins_takes_no_token_of_it_either() {
+    for (before, expected) in
+        [(301, Spent::Accepted), (300, Spent::Retired), (299, Spent::Retired), (0, Spent::Retired)]
+    {
+        let (_folder, path) = set();
+        let (tokens, mut issuer) = (SpentTokens::open(&path).unwrap(), issuer(1000, 1000));
+        let from = NOW.plus(DAY);
+        issuer.keys[0].from = from;
+        tokens.retire(from.minus(before)).unwrap();
+        let spent = tokens.spend(spend_of(&issuer, 0, &[1], from.plus(DAY))).unwrap();
+        assert_eq!(spent, expected, "{before}");
+    }
 }
 
 /// Whoever is refused waits for the disk like everybody else.
