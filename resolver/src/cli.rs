@@ -80,13 +80,18 @@ enum Action {
     /// Put a backup in the directory's place; nobody may have the directory open
     ///
     /// Who withdrew since the backup was made stays withdrawn: the tombstone journal says so, and must
-    /// be in its place.
+    /// be in its place. Tokens under the issuers' keys that are in use now are no longer taken, as after
+    /// `retire-tokens`, unless it is said that the set of spent tokens is the latest.
     Restore {
         /// The backup; it stays as it is
         file: PathBuf,
         /// Keep the directory that is there as `….before-restore`, instead of refusing
         #[arg(long)]
         replace: bool,
+        /// The set of spent tokens, beside the directory, is as the last resolver left it: it was not lost, and
+        /// did not come back from a copy or with the disk. An older one lets tokens be spent twice
+        #[arg(long)]
+        spent_is_current: bool,
     },
     /// Seal everything under a new pepper; nobody may have the directory open
     ///
@@ -154,7 +159,9 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Action::Serve { check_config } => serve::run(&config, *check_config),
         Action::Pull => open().and_then(|(rules, directory)| pull::run(&rules, directory)),
         Action::Backup { file } => backup::backup(&config, file),
-        Action::Restore { file, replace } => backup::restore(&config, file, *replace),
+        Action::Restore { file, replace, spent_is_current } => {
+            backup::restore(&config, file, *replace, *spent_is_current)
+        }
         Action::Repepper => repepper::run(&config),
         Action::RetireTokens => retire::run(&config),
         Action::Subject(Subject::Export { identifier, file }) => {

@@ -1,8 +1,8 @@
 //! `backup` and `restore`.
 
-use super::{Failure, failed, now, usage};
+use super::{Failure, failed, retire, usage};
 use discreet_resolver::backup::{self, BackupError};
-use discreet_resolver::{Config, pepper, retire_tokens};
+use discreet_resolver::{Config, pepper};
 use indicatif::ProgressBar;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,17 +16,21 @@ pub(super) fn backup(config: &Config, file: &Path) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn restore(config: &Config, file: &Path, replace: bool) -> Result<ExitCode, Failure> {
+/// `spent_is_current`: the operator says that the set of spent tokens did not come back, too.
+pub(super) fn restore(
+    config: &Config,
+    file: &Path,
+    replace: bool,
+    spent_is_current: bool,
+) -> Result<ExitCode, Failure> {
     let pepper = pepper(config).map_err(usage)?;
     let restore = || backup::restore(file, &config.directory, &config.journal(), pepper, replace);
     working("restoring", restore)?;
-    if !config.spent_tokens().exists() {
-        retire_tokens(config, now()).map_err(failed)?;
-        eprintln!(
-            "the set of spent tokens was lost: tokens under the issuers' keys of today are no longer taken"
-        );
-    }
     eprintln!("the directory {} is restored from {}", config.directory.display(), file.display());
+    // A set that came back with the disk looks like one that never left, and has forgotten tokens.
+    if !spent_is_current || !config.spent_tokens().exists() {
+        retire::retire(config)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! One set of spent tokens, whoever has it open, and whatever happens to them.
 
 use super::*;
+use crate::commands::process::Ran;
 use crate::metrics::scrape;
 use bytes::Bytes;
 use http::Request;
@@ -99,14 +100,57 @@ async fn a_restored_backup_retires_every_key_alive_since() {
         let _ = std::fs::remove_file(at.site.path(&format!("directory.db{end}")));
         let _ = std::fs::remove_file(at.site.path(&format!("directory.db.spent{end}")));
     }
-    let restored = at.site.resolver(["restore", at.site.path("backup.db").to_str().unwrap()]).succeeded();
-    assert!(restored.stderr.contains("no longer taken"), "{restored:?}");
+    let backup = at.site.path("backup.db");
+    let ran = at.site.resolver(["restore", backup.to_str().unwrap(), "--spent-is-current"]).succeeded();
+    assert!(retires(&ran), "{ran:?}");
+    assert_eq!(
+        statuses(&at, &[&spent, &unspent, &at.mint.token()]).await,
+        [401; 3],
+        "a lost set is not current"
+    );
+}
+
+/// An older set looks like the latest: nobody but the operator can know, and what he does not say is not so.
+#[tokio::test]
+async fn an_older_set_that_came_back_with_the_disk_lets_no_token_be_spent_twice() {
+    let at = Paid::new();
+    let backup = at.site.path("backup.db");
+    let backup = backup.to_str().unwrap();
+    at.site.resolver(["backup", backup]).succeeded();
+    let set = at.site.path("directory.db.spent");
+    std::fs::copy(&set, at.site.path("older.spent")).unwrap();
+    let token = at.mint.token();
+    assert_eq!(statuses(&at, &[&token]).await, [200]);
+
+    let ran = at.site.resolver(["restore", backup, "--replace", "--spent-is-current"]).succeeded();
+    assert!(!retires(&ran), "{ran:?}");
+    assert_eq!(statuses(&at, &[&token, &at.mint.token()]).await, [401, 200], "the latest goes on");
+
+    std::fs::remove_file(at.site.path("directory.db.before-restore")).unwrap();
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(at.site.path(&format!("directory.db.spent{end}")));
+    }
+    std::fs::copy(at.site.path("older.spent"), &set).unwrap();
+    let ran = at.site.resolver(["restore", backup, "--replace"]).succeeded();
+    assert!(retires(&ran), "{ran:?}");
+    assert_eq!(statuses(&at, &[&token, &at.mint.token()]).await, [401, 401]);
+}
+
+fn retires(restored: &Ran) -> bool {
+    restored.stderr.contains("no longer taken")
+}
+
+/// What each token gets from a gateway that is started for it.
+async fn statuses(at: &Paid, tokens: &[&Token]) -> Vec<u16> {
     let gateway = at.start();
     let http = at.http(&gateway);
     let keys = http.keys().await;
-    for token in [&spent, &unspent, &at.mint.token()] {
-        assert_eq!(pay(&http, &keys, token).await, 401);
+    let mut statuses = Vec::new();
+    for token in tokens {
+        statuses.push(pay(&http, &keys, token).await);
     }
+    gateway.stop();
+    statuses
 }
 
 #[test]
