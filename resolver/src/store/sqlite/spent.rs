@@ -210,9 +210,12 @@ impl SpentTokens {
             Item::Refuse(day) => tables::refuse(&transaction, *day).map(|()| Spent::Before),
         });
         let outcomes = outcomes.collect::<rusqlite::Result<Vec<_>>>()?;
+        let changed = log.changed(&transaction);
         transaction.commit()?;
         self.forget_counted(&counted);
-        self.syncs.fetch_add(log.syncs(), Ordering::Relaxed);
+        if changed {
+            self.syncs.fetch_add(log.syncs(), Ordering::Relaxed);
+        }
         Ok(outcomes)
     }
 
