@@ -82,7 +82,7 @@ impl InForce {
             Operation::Publish => self.changed(self.publish(content, now)),
             Operation::Withdraw => self.changed(self.withdraw(content, now)),
         };
-        if let (Some(redeemer), false) = (&self.redeemer, absent) {
+        if let (Some(redeemer), Operation::Lookup, false) = (&self.redeemer, operation, absent) {
             redeemer.count_found(&paid, now);
         }
         answered

@@ -158,7 +158,7 @@ impl Redeemer {
         let before = before.map_or(0, |(prices, _)| self::price(&prices, operation));
         let mut verifications = 0;
         match self.verify([price, before], headers, now, &mut verifications) {
-            Ok((accepted, tokens)) => self.spend(accepted, &tokens, now),
+            Ok((accepted, tokens)) => self.spend(operation, accepted, &tokens, now),
             Err(refused) => {
                 for _ in verifications..price.max(before) {
                     self.verify_nothing();
@@ -169,7 +169,7 @@ impl Redeemer {
         }
     }
 
-    /// Gives back what whoever paid at `now` was charged with in advance: the answer was not `notFound`.
+    /// Gives back what whoever paid for a lookup at `now` was charged with in advance: the answer was not `notFound`.
     pub(crate) fn count_found(&self, paid: &Paid<'_>, now: Timestamp) {
         if let Paid::By(issuer) = paid {
             self.spent.count_found(issuer, now);
@@ -213,12 +213,14 @@ impl Redeemer {
 
     fn spend<'a>(
         &'a self,
+        operation: Operation,
         accepted: &'a Accepted,
         tokens: &[Token],
         now: Timestamp,
     ) -> Result<Paid<'a>, RedeemError> {
         let inputs: Vec<_> = tokens.iter().map(Token::input).collect();
         let spend = Spend::new(&accepted.issuer, &accepted.epoch, &inputs, now);
+        let spend = if operation == Operation::Lookup { spend } else { spend.of_a_change() };
         match self.spent.spend(spend).map_err(RedeemError::Store)? {
             Spent::Accepted => Ok(Paid::By(&accepted.issuer.name)),
             Spent::Before => Err(RedeemError::Spent),

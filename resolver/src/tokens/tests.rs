@@ -51,7 +51,7 @@ fn rules(lookup: u8, redemptions: u64, not_found: u64) -> String {
             "[[issuers]]\nname = \"{name}\"\nredemptions_per_day = {redemptions}\nnot_found_per_day = {not_found}\n"
         )
     };
-    let prices = format!("[prices]\nlookup = {lookup}\npublish = 1\n");
+    let prices = format!("[prices]\nlookup = {lookup}\npublish = 1\nwithdraw = 1\n");
     // The fixture's NOW lies on the second day of the first key, and before the second one's.
     let (now, later, end) = (day(-1), day(3), day(30));
     let all =
@@ -323,6 +323,26 @@ fn answers_not_found_have_a_budget_that_silences_hits_as_well() {
     let absent = |at: &Paying| at.ask("+14155559999", &[at.token().to_field()]).status().as_u16();
     assert_eq!((absent(&at), absent(&at), absent(&at)), (200, 200, 429));
     assert_eq!(at.pay(&[at.token()]), 429, "an answer must not tell by its status what there is");
+}
+
+/// One user who enumerates must not keep the others of his issuer in the directory.
+#[test]
+fn a_used_up_budget_of_answers_not_found_keeps_nobody_from_publishing_and_withdrawing() {
+    let at = Paying::with(1, 5, 1);
+    let (alice, paid) = (person(ONE, 1, 10), || [at.token().to_field()]);
+    let publish =
+        |at: &Paying, serial| at.site.post_with("mappings", alice.content("Default", serial), &paid());
+    // It is not charged, and so nothing is given back for it.
+    assert_eq!(publish(&at, 1).status(), 204);
+    let absent = |at: &Paying| at.ask("+14155559999", &[at.token().to_field()]).status();
+    assert_eq!((absent(&at).as_u16(), absent(&at).as_u16()), (200, 429));
+    assert_eq!(publish(&at, 2).status(), 204);
+    let withdrawal = alice.withdrawal(None, 3);
+    assert_eq!(at.site.post_with("withdrawals", withdrawal.clone(), &[]).status(), 401);
+    assert_eq!(at.site.post_with("withdrawals", withdrawal, &paid()).status(), 204);
+    assert_eq!(absent(&at).as_u16(), 429);
+    // Redemptions they use up: one lookup and three changes leave one of five.
+    assert_eq!((publish(&at, 4).status().as_u16(), publish(&at, 5).status().as_u16()), (204, 429));
 }
 
 /// Who looks absent on purpose costs what absence costs.

@@ -48,7 +48,8 @@ type Mark = [u8; 16];
 pub struct Spend {
     issuer: Domain,
     redemptions_per_day: u64,
-    not_found_per_day: u64,
+    /// `None`: it is never answered with `notFound`.
+    not_found_per_day: Option<u64>,
     key: KeyId,
     from: Timestamp,
     until: Timestamp,
@@ -57,18 +58,24 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// The tokens `inputs`, all of `issuer` under the key of `epoch`, at `now`.
+    /// The tokens `inputs`, all of `issuer` under the key of `epoch`, at `now`, for a lookup.
     pub fn new(issuer: &Issuer, epoch: &Epoch, inputs: &[TokenInput], now: Timestamp) -> Self {
         Self {
             issuer: issuer.name.clone(),
             redemptions_per_day: issuer.redemptions_per_day,
-            not_found_per_day: issuer.not_found_per_day,
+            not_found_per_day: Some(issuer.not_found_per_day),
             key: *epoch.key.id(),
             from: epoch.from,
             until: epoch.until,
             day: now.unix() / DAY,
             marks: inputs.iter().map(mark).collect(),
         }
+    }
+
+    /// The same for an operation that is never answered with `notFound`: one user's enumerating shall not keep
+    /// the others of his issuer from publishing and withdrawing.
+    pub fn of_a_change(self) -> Self {
+        Self { not_found_per_day: None, ..self }
     }
 }
 

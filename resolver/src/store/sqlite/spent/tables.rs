@@ -21,14 +21,16 @@ pub(super) fn spend(
     }
     let (redeemed, not_found) = used(transaction, spend)?;
     let count = spend.marks.len() as u64;
-    if redeemed.saturating_add(count) > spend.redemptions_per_day || not_found >= spend.not_found_per_day {
+    let enumerated = spend.not_found_per_day.is_some_and(|most| not_found >= most);
+    if redeemed.saturating_add(count) > spend.redemptions_per_day || enumerated {
         return refused(Spent::OverBudget);
     }
     let Some(epoch) = epoch(transaction, spend)? else { return refused(Spent::Retired) };
     if !insert(transaction, epoch, spend)? {
         return refused(Spent::Before);
     }
-    add(transaction, spend.issuer.as_str(), spend.day, [count, 1, 0])?;
+    let charged = u64::from(spend.not_found_per_day.is_some());
+    add(transaction, spend.issuer.as_str(), spend.day, [count, charged, 0])?;
     Ok(Spent::Accepted)
 }
 
