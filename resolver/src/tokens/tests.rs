@@ -2,7 +2,6 @@
 //! finished token is nothing else (RFC 9578 §6.3).
 
 use crate::fixture::*;
-use crate::store::Table;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA384};
@@ -15,7 +14,10 @@ use discreet_protocol::token::{Token, TokenInput, TokenKey, challenge_digest};
 use http::Response;
 use prometheus_client::encoding::text::encode;
 use std::cell::Cell;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+mod cost;
 
 const ISSUER: &str = "issuer.example";
 const OTHER: &str = "other.example";
@@ -128,28 +130,6 @@ fn without_a_token_nothing_is_answered_and_no_challenge_is_handed_out() {
     assert_eq!(answer.status(), 401);
     assert_eq!(answer.headers()["www-authenticate"], "PrivateToken");
     assert_eq!(at.count("Missing"), 1);
-}
-
-#[test]
-fn a_refused_lookup_reads_what_one_that_is_paid_for_does() {
-    let mut at = Paying::with(1, 2, 1000);
-    let reads = Arc::new(Mutex::new(Vec::new()));
-    at.site.rewire(|store| Counting(store, Arc::clone(&reads)));
-    let [one, two, three] = [at.token(), at.token(), at.token()];
-    for (status, tokens) in [
-        (200, vec![one.clone()]),
-        (401, vec![one]),
-        (401, vec![]),
-        (200, vec![two.clone()]),
-        (429, vec![three.clone()]),
-        (400, vec![two, three]),
-    ] {
-        reads.lock().unwrap().clear();
-        assert_eq!(at.pay(&tokens), status);
-        let mut distinct = reads.lock().unwrap().clone();
-        distinct.dedup();
-        assert_eq!(distinct, [Table::Records, Table::Statuses], "{status}");
-    }
 }
 
 #[test]
