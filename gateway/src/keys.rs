@@ -4,10 +4,11 @@ use crate::keyfile::{self, KeyFileError};
 use crate::keyring::{Keyring, RingError};
 use crate::ratchet::Ratchet;
 use discreet_protocol::time::Timestamp;
+use discreet_serve::clock::Steady;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
@@ -25,30 +26,6 @@ pub(crate) struct Keys {
     path: PathBuf,
     state: RwLock<State>,
     steady: Mutex<Steady>,
-}
-
-/// How long the system's clock must have gone on as a clock does before seeds are erased by it: one
-/// wrong reading must not destroy keys that the other replicas still have.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// By how much the clock may be corrected meanwhile, in seconds.
-const CORRECTION: u64 = 300;
-
-/// Since when the clock has gone on as a clock does.
-struct Steady {
-    since: Instant,
-    wall: Timestamp,
-}
-
-impl Steady {
-    /// Whether it has for long enough. A jump begins the wait anew.
-    fn is(&mut self, now: Timestamp, instant: Instant) -> bool {
-        let elapsed = instant.saturating_duration_since(self.since);
-        if self.wall.plus(elapsed.as_secs()).unix().abs_diff(now.unix()) > CORRECTION {
-            *self = Self { since: instant, wall: now };
-            return false;
-        }
-        elapsed >= PATIENCE
-    }
 }
 
 struct State {
@@ -70,7 +47,7 @@ impl Keys {
         let file = identity(path);
         let ratchet = keyfile::read(path)?;
         let ring = Arc::new(Keyring::at(&ratchet, now)?);
-        let steady = Mutex::new(Steady { since: Instant::now(), wall: now });
+        let steady = Mutex::new(Steady::new(now.unix(), Instant::now()));
         Ok(Self { path: path.to_owned(), state: RwLock::new(State { ratchet, ring, file }), steady })
     }
 
@@ -112,7 +89,8 @@ impl Keys {
         }
         self.ring(now);
         let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
-        if steady.is(now, Instant::now()) { self.forget(now) } else { Ok(()) }
+        // One wrong reading must not destroy keys that the other replicas still have.
+        if steady.is(now.unix(), Instant::now()) { self.forget(now) } else { Ok(()) }
     }
 
     /// Erases drained seeds, on the disk first and then here.
@@ -202,19 +180,5 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), before);
         keys.refresh(START).unwrap();
         assert_eq!(keyfile::read(&path).unwrap().alive(START), [0, 1]);
-    }
-
-    #[test]
-    fn a_clock_is_steady_after_ten_minutes_without_a_jump() {
-        let begin = Instant::now();
-        let mut steady = Steady { since: begin, wall: START };
-        let after = |seconds| begin + Duration::from_secs(seconds);
-        assert!(!steady.is(START.plus(599), after(599)));
-        assert!(steady.is(START.plus(600), after(600)));
-        // Corrected by a minute: still a clock. Ahead by an hour: the wait begins anew.
-        assert!(steady.is(START.plus(760), after(700)));
-        assert!(!steady.is(START.plus(4400), after(800)));
-        assert!(!steady.is(START.plus(4500), after(900)));
-        assert!(steady.is(START.plus(5000), after(1400)));
     }
 }

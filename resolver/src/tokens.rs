@@ -17,10 +17,11 @@ use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::{Epoch, Issuer, Prices};
 use discreet_protocol::time::{CLOCK_TOLERANCE, Timestamp};
 use discreet_protocol::token::{KeyId, Token, challenge_digest};
+use discreet_serve::clock::{PATIENCE, Steady};
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// RSASSA-PSS, SHA-384, MGF1 with SHA-384, a salt of 48 bytes: what a finished token is (RFC 9578 §6.3).
@@ -268,18 +269,32 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Forgets tokens of keys that are over, a few at a time, without end.
 pub(crate) async fn sweep(in_force: watch::Receiver<Arc<InForce>>) {
+    let clock = in_force.borrow().clock.clone();
+    let mut steady = Steady::new(clock.now(), Instant::now());
     loop {
-        let InForce { spent, clock, .. } = InForce::clone(&in_force.borrow());
-        if let Some(spent) = spent {
-            let now = Timestamp::from_unix(clock.now());
-            match tokio::task::spawn_blocking(move || spent.sweep(now)).await {
-                Ok(Ok(true)) => continue,
-                Ok(Err(error)) => tracing::warn!(%error, "spent tokens are not forgotten"),
-                Ok(Ok(false)) | Err(_) => {}
-            }
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
+        let spent = in_force.borrow().spent.clone();
+        tokio::time::sleep(sweep_some(spent, clock.now(), &mut steady, Instant::now()).await).await;
     }
+}
+
+/// Forgets some, unless the clock has leapt, and says when to look again. The keys that a clock far ahead takes
+/// for over would be refused for the rest of their time: nobody knows any more what was spent under them.
+async fn sweep_some(
+    spent: Option<Arc<SpentTokens>>,
+    now: u64,
+    steady: &mut Steady,
+    instant: Instant,
+) -> Duration {
+    if !steady.is(now, instant) {
+        return PATIENCE;
+    }
+    let Some(spent) = spent else { return SWEEP_EVERY };
+    match tokio::task::spawn_blocking(move || spent.sweep(Timestamp::from_unix(now))).await {
+        Ok(Ok(true)) => return Duration::ZERO,
+        Ok(Err(error)) => tracing::warn!(%error, "spent tokens are not forgotten"),
+        Ok(Ok(false)) | Err(_) => {}
+    }
+    SWEEP_EVERY
 }
 
 #[cfg(test)]

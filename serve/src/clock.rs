@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// A clock in whole seconds since 1970-01-01 UTC. Clones show the same time.
@@ -55,9 +55,53 @@ impl Clock {
     }
 }
 
+/// How long the system's clock must have gone on as a clock does before anything is erased by it.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+/// By how much the clock may be corrected meanwhile, in seconds.
+const CORRECTION: u64 = 300;
+
+/// Since when the clock has gone on as a clock does: what one wrong reading erased would not come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Steady {
+    since: Instant,
+    wall: u64,
+}
+
+impl Steady {
+    /// From now on, when the clock shows `now`, in seconds since 1970.
+    pub fn new(now: u64, instant: Instant) -> Self {
+        Self { since: instant, wall: now }
+    }
+
+    /// Whether it has for [`PATIENCE`]. A jump begins the wait anew.
+    pub fn is(&mut self, now: u64, instant: Instant) -> bool {
+        let elapsed = instant.saturating_duration_since(self.since);
+        if self.wall.saturating_add(elapsed.as_secs()).abs_diff(now) > CORRECTION {
+            *self = Self::new(now, instant);
+            return false;
+        }
+        elapsed >= PATIENCE
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_steady_after_ten_minutes_without_a_jump() {
+        const START: u64 = 1_795_305_600;
+        let begin = Instant::now();
+        let mut steady = Steady::new(START, begin);
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        assert!(!steady.is(START + 599, after(599)));
+        assert!(steady.is(START + 600, after(600)));
+        // Corrected by a minute: still a clock. Ahead by an hour: the wait begins anew.
+        assert!(steady.is(START + 760, after(700)));
+        assert!(!steady.is(START + 4400, after(800)));
+        assert!(!steady.is(START + 4500, after(900)));
+        assert!(steady.is(START + 5000, after(1400)));
+    }
 
     #[test]
     fn clones_of_a_manual_clock_move_together() {

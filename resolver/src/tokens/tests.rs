@@ -1,6 +1,7 @@
 //! What is paid for, and every way of not paying. The tokens are signed by a library's plain RSASSA-PSS: a
 //! finished token is nothing else (RFC 9578 §6.3).
 
+use super::{PATIENCE, SWEEP_EVERY, Steady, sweep_some};
 use crate::fixture::*;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -380,6 +381,34 @@ fn a_lost_set_is_not_begun_anew_in_silence_and_retires_the_keys_of_its_day() {
     assert_eq!(at.pay(&[at.token()]), 401);
     at.site.clock.set(NOW.start_of_day().unix() + 3 * DAY);
     assert_eq!(at.pay(&[signed(1, &at.input(1, ISSUER, DOMAIN))]), 200, "a key that began later");
+}
+
+/// A sweep cannot be undone: the tokens of a key that was swept are refused for the rest of its time.
+#[tokio::test]
+async fn a_clock_that_leaps_ahead_for_less_than_ten_minutes_sweeps_no_key() {
+    let at = Paying::new();
+    assert_eq!(at.pay(&[at.token()]), 200);
+    let spent = at.site.resolver.in_force().spent.clone();
+    let (now, begin) = (NOW.unix(), Instant::now());
+    let mut steady = Steady::new(now, begin);
+    for (now, seconds, again) in [
+        (now, 0, PATIENCE),
+        (now + 600, 600, SWEEP_EVERY),
+        // By the first key's end and a day more it would be swept.
+        (now + 4200 + 30 * DAY, 4200, PATIENCE),
+        (now + 4799 + 30 * DAY, 4799, PATIENCE),
+        (now + 4800, 4800, PATIENCE),
+        (now + 5400, 5400, SWEEP_EVERY),
+    ] {
+        let instant = begin + Duration::from_secs(seconds);
+        assert_eq!(sweep_some(spent.clone(), now, &mut steady, instant).await, again, "{seconds}");
+    }
+    assert_eq!(at.pay(&[at.token()]), 200, "the key is still good");
+    for seconds in [6000, 6600] {
+        let instant = begin + Duration::from_secs(seconds);
+        sweep_some(spent.clone(), now + seconds + 30 * DAY, &mut steady, instant).await;
+    }
+    assert_eq!(at.pay(&[at.token()]), 401, "nobody set that clock right");
 }
 
 #[test]
