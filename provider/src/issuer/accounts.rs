@@ -129,6 +129,19 @@ pub enum AccountsError {
         /// Counted from 1.
         line: usize,
     },
+    /// A token is two accounts'.
+    #[error(
+        "{} lines {first} and {second} give the hash of one token to two accounts; take out the line that is wrong",
+        path.display()
+    )]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The one line, counted from 1.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
     /// No name of an account.
     #[error("an account's name has 1 to {MAX_NAME_BYTES} printable bytes without blanks")]
     Name,
@@ -232,12 +245,17 @@ fn read(path: &Path) -> Result<HashMap<Hash, Account>, AccountsError> {
         return Err(AccountsError::TooLong { path: path.to_owned() });
     }
     let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
-    let accounts = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
-    accounts
-        .map(|(at, line)| {
-            entry(line).ok_or_else(|| AccountsError::Line { path: path.to_owned(), line: at + 1 })
-        })
-        .collect()
+    let mut known: HashMap<Hash, (Account, usize)> = HashMap::new();
+    for (at, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#")) {
+        let path = || path.to_owned();
+        let (hash, account) =
+            entry(line).ok_or_else(|| AccountsError::Line { path: path(), line: at + 1 })?;
+        let (held, first) = *known.entry(hash).or_insert((account, at + 1));
+        if held != account {
+            return Err(AccountsError::Twice { path: path(), first, second: at + 1 });
+        }
+    }
+    Ok(known.into_iter().map(|(hash, (account, _))| (hash, account)).collect())
 }
 
 fn entry(line: &[u8]) -> Option<(Hash, Account)> {
@@ -311,6 +329,17 @@ mod tests {
         bearers.reload().unwrap();
         assert_eq!(of(&one), Err(NotAdmitted::Unknown));
         assert!(of(&two).is_ok());
+    }
+
+    #[test]
+    fn rejects_a_token_of_two_accounts_and_names_both_lines() {
+        let (one, other) = ("00".repeat(32), "01".repeat(32));
+        let (_folder, path) = file(&format!("{one} ann\n# more\n{other} ben\n{one} ben\n"));
+        let error = Bearers::read(&path).unwrap_err();
+        assert!(matches!(error, AccountsError::Twice { first: 1, second: 4, .. }), "{error}");
+        assert!(error.to_string().contains("lines 1 and 4") && !error.to_string().contains(&one), "{error}");
+        let (_folder, path) = file(&format!("{one} ann\n{one} ann\n"));
+        assert!(Bearers::read(&path).is_ok(), "said twice, and true");
     }
 
     #[test]
