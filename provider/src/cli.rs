@@ -123,7 +123,8 @@ pub(crate) enum KeysAction {
     /// Make the next key, erase those that are over, and print the lines for a discovery provider's rules
     ///
     /// It begins when the present one has signed for its time, but no sooner than in 7 days: discovery providers
-    /// must have the lines in their rules by then. Reload the service.
+    /// must have the lines in their rules by then. Reload the service. If by this machine's clock all keys are over,
+    /// none is erased, since the clock may be wrong.
     Rotate {
         /// It begins today, as after a theft; take the file of the stolen key out of the folder before
         #[arg(long)]
@@ -198,7 +199,15 @@ fn issuer(role: &IssuerConfig, action: IssuerAction, out: &mut impl Write) -> Re
         }
         IssuerAction::Keys { change } => {
             if let Some(KeysAction::Rotate { at_once }) = change {
-                Keys::rotate(&role.keys, Lives::new(role.key_days, role.redeem_days)?, now, at_once)?;
+                let lives = Lives::new(role.key_days, role.redeem_days)?;
+                let kept = Keys::rotate(&role.keys, lives, now, at_once)?.kept;
+                if kept > 0 {
+                    eprintln!(
+                        "by this machine's clock all {kept} older keys are over, so none was erased: is the clock right? \
+                         If it is, the next rotation erases them; if not, set it right, take the new key's file out, and \
+                         run this again"
+                    );
+                }
             }
             let keys = Keys::open(&role.keys, now)?;
             for line in keys.summary(now) {

@@ -21,6 +21,9 @@ const BITS: usize = 2048;
 /// Bytes of a key's file; a key of 2048 bits in PKCS#8 takes some 1220.
 const MAX_FILE_BYTES: u64 = 4096;
 
+/// How the file of a key ends that is not whole yet. No such file is read.
+pub(crate) const PARTIAL: &str = "partial";
+
 /// RSABSSA-SHA384-PSS-Deterministic (RFC 9474 §5), which RFC 9578 §6 uses.
 type Secret = SecretKey<Sha384, PSS, Deterministic>;
 
@@ -110,7 +113,8 @@ impl PrivateKey {
         secret.ok_or_else(|| KeyError::Malformed { path: path.to_owned() })
     }
 
-    /// Writes the key to a new file of mode 0600, and returns once it is on the disk.
+    /// Writes the key to a new file of mode 0600, and returns once it is on the disk. Whenever it is interrupted, the
+    /// file is there with all of the key or not at all; what is left then ends in [`PARTIAL`].
     ///
     /// # Errors
     ///
@@ -118,12 +122,12 @@ impl PrivateKey {
     pub fn create(&self, path: &Path) -> Result<(), KeyError> {
         let failed = |source| KeyError::Create { path: path.to_owned(), source };
         let der = Zeroizing::new(self.secret.to_der().map_err(|_| KeyError::Draw)?);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        write_durably(file, path, &der).map_err(|source| {
-            // Half a key must not be found at the next start.
-            let _ = std::fs::remove_file(path);
-            failed(source)
-        })
+        let partial = partial(path);
+        // Unlike a rename, a link takes nobody's place.
+        let linked = write(&partial, &der).and_then(|()| std::fs::hard_link(&partial, path));
+        let removed = std::fs::remove_file(&partial);
+        // The name is durable only once the folder is.
+        linked.and(removed).and_then(|()| sync_folder(path)).map_err(failed)
     }
 
     /// The public key.
@@ -178,10 +182,20 @@ fn opens_to(key: &RsaPrivateKey, signature: &[u8], blinded: &[u8]) -> bool {
     rsa_encrypt(key, &signature).is_ok_and(|opened| opened == blinded)
 }
 
-fn write_durably(mut file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Where a key is written before it gets its name. Another process that writes one has another such file.
+fn partial(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(format!(".{}.{PARTIAL}", std::process::id()));
+    partial.into()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    // The name is durable only once the folder is.
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

@@ -8,22 +8,23 @@ use super::key::{KeyError, KeyUseError, PrivateKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::policy::{MAX_TOKEN_KEYS, MIN_KEY_LIFE};
+use discreet_protocol::policy::MAX_TOKEN_KEYS;
 use discreet_protocol::time::{CLOCK_TOLERANCE, DAY, Timestamp};
 use discreet_protocol::token::{NK, TOKEN_TYPE, TokenRequest};
 use serde::Serialize;
 use std::fmt::Write;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+mod files;
+
+use files::{day, erase_expired, files};
 
 /// For how many days a next key is announced before it begins: discovery providers must put it into their rules,
 /// and the signed policy must reach the clients.
 pub const NOTICE_DAYS: u64 = 7;
 /// Where tokens are asked for.
 pub const TOKENS_PATH: &str = "/v1/tokens";
-/// How a key's file ends.
-const EXTENSION: &str = "der";
 
 /// Why the issuer's keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +117,15 @@ pub struct Keys {
     epochs: Vec<Epoch>,
 }
 
+/// A next key was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// Its file.
+    pub path: PathBuf,
+    /// How many older files are left although they are over, because by the clock all were.
+    pub kept: usize,
+}
+
 /// Nothing is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
@@ -156,13 +166,13 @@ impl Keys {
 
     /// Makes the next key. It begins when the last has signed for its time, but no sooner than [`NOTICE_DAYS`] from
     /// `now`; or today, if no key is left, or with `at_once`, as when one was stolen. Files whose time is over are
-    /// erased. Returns the new file.
+    /// erased, unless by `now` the time of all is: a clock that is wrong must not erase keys that are in use.
     ///
     /// # Errors
     ///
     /// When there is a next key already, or it cannot be written.
-    pub fn rotate(folder: &Path, lives: Lives, now: Timestamp, at_once: bool) -> Result<PathBuf, KeysError> {
-        erase_expired(folder, now)?;
+    pub fn rotate(folder: &Path, lives: Lives, now: Timestamp, at_once: bool) -> Result<Rotated, KeysError> {
+        let kept = erase_expired(folder, now)?;
         let keys = Self::read(folder, now)?;
         let today = now.start_of_day();
         let from = match keys.epochs.first() {
@@ -179,9 +189,9 @@ impl Keys {
         }
         let taken: Vec<_> = keys.epochs.iter().map(|epoch| epoch.key.public().truncated_id()).collect();
         let key = draw_apart(&taken, PrivateKey::draw)?;
-        let path = folder.join(format!("{}_{}.{EXTENSION}", day(from), day(keys.end(from, lives))));
+        let path = folder.join(files::name(from, keys.end(from, lives)));
         key.create(&path)?;
-        Ok(path)
+        Ok(Rotated { path, kept })
     }
 
     /// Signs what a request asks for (RFC 9578 §6.2).
@@ -328,55 +338,6 @@ fn draw_apart(
             return Ok(key);
         }
     }
-}
-
-type File = (PathBuf, (Timestamp, Timestamp));
-
-fn files(folder: &Path) -> Result<Vec<File>, KeysError> {
-    let failed = |source| KeysError::Folder { path: folder.to_owned(), source };
-    let file = |entry: io::Result<fs::DirEntry>| {
-        let path = entry.map_err(failed)?.path();
-        let days = days(&path).ok_or_else(|| KeysError::Name { path: path.clone() })?;
-        Ok((path, days))
-    };
-    fs::read_dir(folder).map_err(failed)?.map(file).collect()
-}
-
-fn erase_expired(folder: &Path, now: Timestamp) -> Result<(), KeysError> {
-    for (path, (_, until)) in files(folder)? {
-        if until <= now {
-            fs::remove_file(&path).map_err(|source| KeysError::Folder { path, source })?;
-        }
-    }
-    Ok(())
-}
-
-/// The two days of a file's name.
-fn days(path: &Path) -> Option<(Timestamp, Timestamp)> {
-    let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
-    let (from, until) = name.split_once('_')?;
-    let (from, until) = (start_of(from)?, start_of(until)?);
-    (from.plus(MIN_KEY_LIFE) <= until).then_some((from, until))
-}
-
-/// The beginning of a day that is written as [`day`] writes it.
-fn start_of(text: &str) -> Option<Timestamp> {
-    let mut numbers = text.splitn(3, '-');
-    let mut next = || numbers.next()?.parse::<u16>().ok();
-    let (year, month, date) = (next()?, u8::try_from(next()?).ok()?, u8::try_from(next()?).ok()?);
-    let date = time::Date::from_calendar_date(year.into(), time::Month::try_from(month).ok()?, date).ok()?;
-    let days = date.to_julian_day() - time::OffsetDateTime::UNIX_EPOCH.to_julian_day();
-    let start = Timestamp::from_unix(u64::try_from(days).ok()? * DAY);
-    // One day has one name.
-    (day(start) == text).then_some(start)
-}
-
-/// A day as the names of files and the rules write it.
-fn day(of: Timestamp) -> String {
-    let seconds = i64::try_from(of.unix()).unwrap_or(i64::MAX);
-    // Never: the clock and the days of files are before the year 9999.
-    let time = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ fn a_drawn_key_is_its_owners_alone_and_is_read_back() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(PrivateKey::read(&path).unwrap().public().id(), key.public().id());
     assert!(matches!(key.create(&path), Err(KeyError::Create { .. })), "nothing is overwritten");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "and nothing is left beside it");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
     assert!(matches!(PrivateKey::read(&path), Err(KeyError::Exposed { mode: 0o640, .. })));
 }

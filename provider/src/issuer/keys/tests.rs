@@ -2,6 +2,7 @@ use super::*;
 use discreet_protocol::token::TokenKey;
 use serde_json::Value;
 use std::cell::Cell;
+use std::fs;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
 /// Two keys that OpenSSL made, of the same truncated id.
@@ -97,14 +98,41 @@ fn a_late_rotation_announces_the_key_for_a_week_all_the_same_and_expired_keys_ar
     let late = NOW.plus(days(400));
     assert!(matches!(Keys::open(folder, late), Err(KeysError::None { .. })));
     Keys::rotate(folder, lives(), late, false).unwrap();
-    assert_eq!(names(folder), ["2028-01-05_2028-05-04.der"]);
+    Keys::rotate(folder, lives(), late, true).unwrap();
+    assert_eq!(names(folder), ["2028-01-05_2028-05-04.der", "2028-01-05_2028-05-05.der"]);
+}
+
+/// A key that was erased does not come back, and users hold tokens under it.
+#[test]
+fn a_clock_by_which_all_keys_are_over_erases_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    Keys::rotate(folder, lives(), NOW, false).unwrap();
+    Keys::rotate(folder, lives(), NOW.plus(days(60)), false).unwrap();
+    let rotated = Keys::rotate(folder, lives(), NOW.plus(days(400)), false).unwrap();
+    assert_eq!((rotated.kept, rotated.path), (2, folder.join("2028-01-05_2028-05-04.der")));
+    assert_eq!(names(folder).len(), 3);
+    // The clock is set right: the keys sign as before, and the one of another time is to be taken out by hand.
+    fs::remove_file(folder.join("2028-01-05_2028-05-04.der")).unwrap();
+    assert_eq!(listed(&Keys::open(folder, NOW).unwrap(), NOW).len(), 2);
+}
+
+#[test]
+fn a_key_whose_writing_was_interrupted_stops_no_start_and_is_erased_by_the_next_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    Keys::rotate(folder, lives(), NOW, false).unwrap();
+    write(folder, "2027-03-01_2027-06-29.der.4711.partial", &SAME[0][..100]);
+    assert_eq!(listed(&Keys::open(folder, NOW).unwrap(), NOW).len(), 1);
+    Keys::rotate(folder, lives(), NOW.plus(days(60)), false).unwrap();
+    assert_eq!(names(folder), ["2026-12-01_2027-03-31.der", "2027-03-01_2027-06-29.der"]);
 }
 
 #[test]
 fn a_key_for_a_stolen_one_begins_today() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let stolen = Keys::rotate(folder, lives(), NOW, false).unwrap();
+    let stolen = Keys::rotate(folder, lives(), NOW, false).unwrap().path;
     Keys::rotate(folder, lives(), NOW.plus(days(85)), false).unwrap();
     fs::remove_file(stolen).unwrap();
     let now = NOW.plus(days(86));
