@@ -29,6 +29,7 @@ use crate::issuer::Issuer;
 use crate::issuer::keys::TOKENS_PATH;
 use crate::metrics::{Metrics, Operation, Outcome};
 use crate::operator::Token;
+use crate::workers::Workers;
 use answer::{Refusal, not_allowed};
 use bytes::Bytes;
 use discreet_protocol::token::ISSUER_DIRECTORY_PATH;
@@ -36,10 +37,15 @@ use discreet_serve::{Handler, problem};
 use http::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 
+/// Requests to the authority that are worked on at once; more wait. The database takes one writer at a time, and a way
+/// of proving may take long.
+const ATTESTED_AT_ONCE: usize = 64;
+
 /// Answers requests.
 pub(crate) struct ProviderHandler {
     authority: Option<Attesting>,
     issuer: Option<Arc<Issuer>>,
+    workers: Workers,
     metrics: Metrics,
 }
 
@@ -52,7 +58,7 @@ pub(crate) struct Attesting {
 
 impl ProviderHandler {
     pub(crate) fn new(authority: Option<Attesting>, issuer: Option<Arc<Issuer>>, metrics: Metrics) -> Self {
-        Self { authority, issuer, metrics }
+        Self { authority, issuer, workers: Workers::new(ATTESTED_AT_ONCE), metrics }
     }
 }
 
@@ -83,12 +89,7 @@ impl ProviderHandler {
             let authority = Arc::clone(&attesting.authority);
             // The database blocks, and so may a way of proving.
             let work = move || operation::perform(&authority, operation, &request);
-            match tokio::task::spawn_blocking(work).await {
-                Ok(answered) => answered,
-                // The shell answers and counts it.
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => Err(Refusal::Internal),
-            }
+            self.workers.run(work).await.unwrap_or(Err(Refusal::Internal))
         };
         let response = answered.unwrap_or_else(Refusal::into_response);
         let outcome = match response.status().as_u16() {

@@ -22,6 +22,7 @@ pub mod quota;
 
 use crate::config::{AccountsConfig, IssuerConfig};
 use crate::database::DatabaseError;
+use crate::workers::Workers;
 use accounts::{Accounts, AccountsError, Bearers, Certificates};
 use bytes::Bytes;
 use counters::{Counters, Taken};
@@ -55,9 +56,9 @@ pub struct Issuer {
     accounts: Arc<dyn Accounts>,
     counters: Counters,
     clock: Clock,
-    waiting: Semaphore,
-    charges: Semaphore,
-    signers: Semaphore,
+    waiting: Arc<Semaphore>,
+    charges: Workers,
+    signers: Workers,
 }
 
 /// Why an issuer cannot begin.
@@ -111,9 +112,9 @@ impl Issuer {
             accounts,
             counters: Counters::open(&config.database, quota)?,
             clock,
-            waiting: Semaphore::new(MAX_WAITING),
-            charges: Semaphore::new(CHARGES_AT_ONCE),
-            signers: Semaphore::new(cores),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            charges: Workers::new(CHARGES_AT_ONCE),
+            signers: Workers::new(cores),
         })
     }
 
@@ -163,20 +164,20 @@ impl Issuer {
     ///
     /// When it gets none. What was taken out of the quota stays out, even if the request is dropped.
     pub async fn issue(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Box<[u8; NK]>, IssueError> {
-        let _waiting = self.waiting.try_acquire().map_err(|_| IssueError::Busy)?;
+        // Goes along with the work: a request that is dropped meanwhile counts until its work has ended.
+        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| IssueError::Busy)?;
         let headers = request.headers().clone();
         let visitor = request.extensions().get::<Visitor>().cloned();
         let body = request.body().clone();
         let now = self.now();
 
-        let charges = self.charges.acquire().await.map_err(|_| IssueError::Stopping)?;
         let this = Arc::clone(self);
-        let wanted = blocking(move || this.charge(&headers, visitor.as_ref(), &body, now)).await?;
-        drop(charges);
-
-        let _signer = self.signers.acquire().await.map_err(|_| IssueError::Stopping)?;
-        let keys = self.keys();
-        blocking(move || Ok(keys.sign(&wanted, now)?)).await
+        let charge = move || (this.charge(&headers, visitor.as_ref(), &body, now), waiting);
+        let (charged, waiting) = self.charges.run(charge).await.ok_or(IssueError::Stopping)?;
+        let (wanted, keys) = (charged?, self.keys());
+        let sign = move || (keys.sign(&wanted, now), waiting);
+        let (signed, _waiting) = self.signers.run(sign).await.ok_or(IssueError::Stopping)?;
+        Ok(signed?)
     }
 
     /// Forgets some accounts that have their whole quota again; 0: there is none.
@@ -219,13 +220,56 @@ impl Issuer {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, IssueError> + Send + 'static,
-) -> Result<T, IssueError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // The shell answers and counts it.
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(IssueError::Stopping),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use accounts::{Account, NotAdmitted};
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Mutex, mpsc};
+
+    /// Accounts that are asked, and answer when they are told to.
+    struct Slow {
+        asked: tokio::sync::mpsc::UnboundedSender<()>,
+        told: Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl Accounts for Slow {
+        fn account(&self, _: &HeaderMap, _: Option<&Visitor>) -> Result<Account, NotAdmitted> {
+            self.asked.send(()).unwrap();
+            self.told.lock().unwrap().recv().unwrap();
+            Err(NotAdmitted::Unknown)
+        }
+    }
+
+    fn issuer(folder: &std::path::Path, own: Slow) -> Arc<Issuer> {
+        let key = folder.join("keys").join("2020-01-01_2099-01-01.der");
+        std::fs::create_dir(folder.join("keys")).unwrap();
+        std::fs::write(&key, include_bytes!("issuer/keys/same-truncated-id-1.der")).unwrap();
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        let text = "[listen.plaintext]\naddress = \"127.0.0.1:0\"\n[issuer]\nname = \"issuer.example\"\n\
+                    keys = \"keys\"\ndatabase = \"issuer.db\"\n";
+        std::fs::write(folder.join("provider.toml"), text).unwrap();
+        let config = crate::Config::load(&folder.join("provider.toml")).unwrap().issuer.unwrap();
+        Issuer::create(&config).unwrap();
+        Arc::new(Issuer::open(&config, Some(Arc::new(own)), Clock::manual(1_800_000_000)).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_dropped_counts_until_its_work_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
+        let (tell, told) = mpsc::channel();
+        let issuer = issuer(folder.path(), Slow { asked, told: Mutex::new(told) });
+        let request = tokio::spawn({
+            let issuer = Arc::clone(&issuer);
+            async move { issuer.issue(&Request::new(Bytes::new())).await }
+        });
+        asks.recv().await.unwrap();
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        assert_eq!(issuer.waiting.available_permits(), MAX_WAITING - 1);
+        tell.send(()).unwrap();
+        let all = issuer.waiting.acquire_many(MAX_WAITING as u32).await;
+        assert!(all.is_ok(), "it is given back in the end");
     }
 }
