@@ -176,6 +176,23 @@ impl Database {
         };
         apply().map_err(|reason| failure(&self.path, reason))
     }
+
+    /// Leaves nothing of what was deleted or changed, neither in the file, where it is overwritten with zeros, nor in
+    /// the log. If somebody reads meanwhile, such as a copy in the making, what is in the log stays until the next time.
+    pub(crate) fn scrub(&self) -> Result<(), DatabaseError> {
+        self.read(|connection| {
+            // Everybody who writes would wait, too.
+            connection.busy_timeout(Duration::ZERO)?;
+            let emptied = empty_log(connection);
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            emptied
+        })
+    }
+}
+
+/// Brings the log into the file and cuts it to nothing, unless somebody reads in it.
+fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -195,6 +212,7 @@ fn ensure_tables(connection: &mut Connection, schema: &Schema) -> rusqlite::Resu
 }
 
 fn synchronise(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     // FULL is 2. A file system without shared memory refuses WAL.
@@ -312,6 +330,57 @@ mod tests {
         }
         let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(left.into_iter().all(|name| !name.to_str().unwrap().contains("partial")));
+    }
+
+    #[test]
+    fn nothing_of_what_was_deleted_is_left_in_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+        let uri = |number: u32| format!("tel:+1415{number:07}");
+        let fill = |connection: &Transaction<'_>| {
+            for number in 0..300 {
+                let add = "INSERT INTO enrolments VALUES (?1, ?1, ?2, 0, 0)";
+                connection.execute(add, rusqlite::params![number.to_string(), uri(number)])?;
+            }
+            Ok(Ok::<_, ()>(()))
+        };
+        database.write(fill).unwrap().unwrap();
+        let there = || {
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            let bytes: Vec<_> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+            let holds = |number: &u32| {
+                let uri = uri(*number);
+                bytes.windows(uri.len()).any(|window| window == uri.as_bytes())
+            };
+            (0..300).step_by(37).filter(holds).count()
+        };
+        assert_eq!(there(), 9);
+        let delete =
+            |connection: &Transaction<'_>| connection.execute("DELETE FROM enrolments", []).map(Ok::<_, ()>);
+        database.write(delete).unwrap().unwrap();
+        database.scrub().unwrap();
+        assert_eq!(there(), 0);
+    }
+
+    /// A copy in the making reads for as long as it takes; whoever writes does not wait for that.
+    #[test]
+    fn scrubbing_waits_for_no_reader_and_is_done_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.db");
+        let database = Database::create(&path, &SCHEMA).unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM feed").unwrap();
+        let change = |connection: &Transaction<'_>| {
+            connection.execute("UPDATE feed SET last = 9", []).map(Ok::<_, ()>)
+        };
+        database.write(change).unwrap().unwrap();
+        let log = || std::fs::metadata(folder.path().join("authority.db-wal")).unwrap().len();
+        let began = std::time::Instant::now();
+        database.scrub().unwrap();
+        assert!(log() > 0 && began.elapsed() < BUSY_TIMEOUT);
+        reader.execute_batch("COMMIT").unwrap();
+        database.scrub().unwrap();
+        assert_eq!(log(), 0);
     }
 
     #[test]

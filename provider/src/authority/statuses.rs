@@ -59,7 +59,9 @@ impl Authority {
             rows::forget_old(rows, (now.minus(ENROLMENT_LIFETIME), now.minus(TICKET_LIFETIME)))?;
             rows::forget_expired(rows, now, CHUNK).map(Ok::<_, ()>)
         };
-        Ok(self.database.write(forget)?.unwrap_or(0))
+        let forgotten = self.database.write(forget)?.unwrap_or(0);
+        self.database.scrub()?;
+        Ok(forgotten)
     }
 
     /// The page of the feed that follows number `after`.

@@ -94,7 +94,7 @@ impl Counters {
         Ok(taken.unwrap_or(Taken::Unwritten))
     }
 
-    /// Forgets some accounts whose bucket is full again; 0: there is none.
+    /// Forgets some accounts whose bucket is full again, without a trace in the file; 0: there is none.
     pub(crate) fn forget_some(&self, now: u64) -> Result<usize, DatabaseError> {
         let full = "DELETE FROM buckets WHERE account IN (SELECT account FROM buckets \
                     WHERE hour <= ?1 AND missing <= (?1 - hour) * ?2 LIMIT ?3)";
@@ -103,6 +103,8 @@ impl Counters {
             transaction.execute(full, bound).map(Ok::<_, Infallible>)
         };
         let Ok(forgotten) = self.database.write(forget)?;
+        // Also where none is: the log holds earlier hours of those that are kept.
+        self.database.scrub()?;
         Ok(forgotten)
     }
 

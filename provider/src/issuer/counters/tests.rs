@@ -65,6 +65,25 @@ fn accounts_are_forgotten_once_their_bucket_is_full() {
 }
 
 #[test]
+fn nothing_of_a_forgotten_account_is_left_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let counters = counters(&folder.path().join("issuer.db"));
+    let accounts: Vec<_> = (0..200).map(|n| account(&n.to_string())).collect();
+    for account in &accounts {
+        assert_eq!(counters.take(*account, NOW).unwrap(), Taken::One);
+    }
+    let there = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let bytes: Vec<_> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        let holds = |account: &&Account| bytes.windows(32).any(|window| window == account.as_bytes());
+        accounts.iter().step_by(23).filter(holds).count()
+    };
+    assert_eq!(there(), 9);
+    assert_eq!(counters.forget_some(NOW + 3600).unwrap(), 200);
+    assert_eq!(there(), 0);
+}
+
+#[test]
 fn what_cannot_be_written_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let counters = counters(&folder.path().join("issuer.db"));
