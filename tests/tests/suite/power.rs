@@ -25,6 +25,7 @@ use tests::writers::{WRITERS, pair};
 pub(crate) mod disk;
 mod recipients;
 pub(crate) mod shim;
+mod tokens;
 
 /// Cuts the power at about `count` moments of the record, and at its end. `check` gets the folder that
 /// is left, and the length of the record until then, and says what is wrong. Returns what was.

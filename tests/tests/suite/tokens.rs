@@ -31,13 +31,13 @@ const NUMBER: &str = "+14155550123";
 const ISSUER: &str = "issuer.example";
 
 /// A provider whose lookups cost one token of [`ISSUER`].
-struct Paid {
-    site: Site,
-    mint: Mint,
+pub(crate) struct Paid {
+    pub(crate) site: Site,
+    pub(crate) mint: Mint,
 }
 
 impl Paid {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_budgets(100_000, 100_000)
     }
 
@@ -54,7 +54,7 @@ impl Paid {
     }
 
     /// A client with a connection of its own.
-    fn http(&self, gateway: &Server) -> Http {
+    pub(crate) fn http(&self, gateway: &Server) -> Http {
         Http::to(&self.site.path("ca.pem"), gateway.addr, Version::HTTP_2)
     }
 }
@@ -67,6 +67,6 @@ fn lookup(number: &str, fields: &[String]) -> Vec<u8> {
 }
 
 /// Looks up [`NUMBER`] and returns the inner status.
-async fn pay(http: &Http, keys: &[u8], token: &Token) -> u16 {
+pub(crate) async fn pay(http: &Http, keys: &[u8], token: &Token) -> u16 {
     http.inside(keys, lookup(NUMBER, &[token.to_field()])).await.status().as_u16()
 }
