@@ -170,7 +170,11 @@ impl fmt::Debug for PrivateKey {
 /// number that is multiplied by a random one first (RFC 9474 §8.1), which its caller can neither know nor choose.
 fn sign(secret: &Secret, blinded: &[u8]) -> Result<Vec<u8>, KeyUseError> {
     let signed = secret.blind_sign_with_rng(&mut DefaultRng, blinded);
-    let signature = signed.map_err(|_| KeyUseError::Fault)?.0;
+    checked(secret, blinded, signed.map_err(|_| KeyUseError::Fault)?.0)
+}
+
+/// `signature`, if it is one of `blinded`.
+fn checked(secret: &Secret, blinded: &[u8], signature: Vec<u8>) -> Result<Vec<u8>, KeyUseError> {
     if opens_to(secret.as_ref(), &signature, blinded) { Ok(signature) } else { Err(KeyUseError::Fault) }
 }
 
