@@ -60,6 +60,20 @@ fn init_makes_an_issuer_and_the_commands_show_it() {
     assert_eq!(command(&site, &["issuer", "token", "two words"]).output().unwrap().status.code(), Some(1));
 }
 
+#[test]
+fn a_rotation_by_whose_clock_all_keys_are_over_erases_none_and_says_so() {
+    let site = Site::new(&format!("{PLAINTEXT}{ISSUER}{BEARERS}"));
+    let old = site.path("issuer.keys/2020-01-01_2020-06-01.der");
+    fs::rename(site.path("issuer.keys/2020-01-01_2099-01-01.der"), &old).unwrap();
+    let rotated = command(&site, &["issuer", "keys", "rotate"]).output().unwrap();
+    assert!(rotated.status.success() && old.exists(), "{rotated:?}");
+    let said = String::from_utf8(rotated.stderr).unwrap();
+    assert!(said.contains("none was erased: is the clock right?"), "{said}");
+    // It was: then the next one erases it.
+    done(&site, &["issuer", "keys", "rotate"]);
+    assert!(!old.exists());
+}
+
 #[tokio::test]
 async fn kill_9_gives_nothing_back() {
     // Within one hour, in which nothing flows in.
