@@ -10,7 +10,7 @@ use tests::Certificates;
 const NUMBER: &str = "+14155550123";
 
 /// The directory's host serves gateways whose certificate it knows; the gateway has no directory.
-fn remote(site: &Site, known: &str) -> Server {
+pub(crate) fn remote(site: &Site, known: &str) -> Server {
     let directory = "rules = \"rules.toml\"\ndirectory = \"directory.db\"\npepper = \"pepper.key\"\n";
     let serve = format!(
         "[serve.listen.mutual_tls]\naddress = \"127.0.0.1:0\"\ncertificate = \"resolver.pem\"\n\
@@ -21,7 +21,7 @@ fn remote(site: &Site, known: &str) -> Server {
     Server::start_with("discreet-resolver", &site.path("resolver.toml"), &["serve"])
 }
 
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let site = Site::new();
     let certificates = Certificates::new(&site.path("pki")).unwrap();
     for name in ["resolver", "gateway-1", "gateway-2"] {
@@ -34,7 +34,7 @@ fn site() -> Site {
     site
 }
 
-fn point_gateway_at(site: &Site, resolver: &Server) {
+pub(crate) fn point_gateway_at(site: &Site, resolver: &Server) {
     let remote = format!(
         "[resolver.remote]\nrules = \"rules.toml\"\n[resolver.remote.upstream]\nurl = \"https://{}\"\n\
          ca = \"pki/ca.pem\"\nidentity = {{ certificate = \"gateway-1.pem\", key = \"gateway-1.key.pem\" }}",

@@ -13,6 +13,7 @@ pub(crate) mod issuer;
 mod nothing_sent;
 mod one_connection;
 mod paying;
+mod remote;
 mod replay;
 mod rules;
 mod spending;
@@ -44,6 +45,11 @@ impl Paid {
     fn with_budgets(redemptions: u64, not_found: u64) -> Self {
         let (site, mint) = (Site::new(), Mint::new(ISSUER));
         site.import("lines.jsonl", &[site.world.line(NUMBER)]).succeeded();
+        Self::at(site, mint, redemptions, not_found)
+    }
+
+    /// One whose files are there.
+    fn at(site: Site, mint: Mint, redemptions: u64, not_found: u64) -> Self {
         let issuer = mint.rules(redemptions, not_found, now(), [-1, 30]);
         site.write("rules.toml", &format!("{}\n[prices]\nlookup = 1\n{issuer}", site.world.rules()));
         Self { site, mint }
