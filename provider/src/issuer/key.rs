@@ -114,7 +114,7 @@ impl PrivateKey {
     }
 
     /// Writes the key to a new file of mode 0600, and returns once it is on the disk. Whenever it is interrupted, the
-    /// file is there with all of the key or not at all; what is left then ends in [`PARTIAL`].
+    /// file is there with all of the key or not at all; what is left then ends in `.partial`.
     ///
     /// # Errors
     ///
