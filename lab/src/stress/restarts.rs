@@ -22,15 +22,15 @@ const RENEWAL: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(50);
 /// Descriptors for what is not a lookup's connection.
 const SPARE: u64 = 500;
-/// Events that are done once, before the rounds: a key must have been in use for a day before it is
+/// Events that are done once, before and after the rounds: a key must have been in use for a day before it is
 /// rotated again.
 const ONCE: u8 = 2;
 /// Events of each round.
 const EACH_ROUND: u8 = 4;
 
 /// Looks people up with the product's own client library over HTTP/2, through two relays, while an operator
-/// is at work: rotates the OHTTP keys (`discreet-gateway keys rotate`), renews the certificates of relays and
-/// gateway (SIGHUP), and restarts them one after the other. The listening sockets are ours and are handed to
+/// is at work: renews the certificates of relays and gateway (SIGHUP), restarts them one after the other, and
+/// at last rotates the OHTTP keys (`discreet-gateway keys rotate`). The listening sockets are ours and are handed to
 /// each new process (LISTEN_FDS), which is ready before the one before it gets SIGTERM. Some clients last for
 /// the whole run, others are new for each lookup and fetch the policy first. The target: no lookup fails.
 /// Exits with 1 if one does.
@@ -66,31 +66,31 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Nothing,
-    Rotation,
     RelayCertificates,
     GatewayCertificate,
     GatewayRestart,
     RelayRestarts,
+    Rotation,
 }
 
 impl Event {
     const ALL: [Self; 6] = [
         Self::Nothing,
-        Self::Rotation,
         Self::RelayCertificates,
         Self::GatewayCertificate,
         Self::GatewayRestart,
         Self::RelayRestarts,
+        Self::Rotation,
     ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Rotation => "OHTTP keys rotated",
             Self::RelayCertificates => "relays' certificates renewed",
             Self::GatewayCertificate => "gateway's certificate renewed",
             Self::GatewayRestart => "gateway restarted",
             Self::RelayRestarts => "relays restarted",
+            Self::Rotation => "OHTTP keys rotated",
         }
     }
 }
@@ -122,8 +122,14 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
     let shown = bar((ONCE + options.rounds * EACH_ROUND).into(), "events under load");
     for round in 0..options.rounds {
         for phase in &mut phases {
-            let once = matches!(phase.event, Event::Nothing | Event::Rotation);
-            if once && round > 0 {
+            let is_due = match phase.event {
+                Event::Nothing => round == 0,
+                // Last: a relay that is restarted afterwards has another copy of the policy than the other
+                // relay, and new clients are refused until both have turned, an hour at most.
+                Event::Rotation => round + 1 == options.rounds,
+                _ => true,
+            };
+            if !is_due {
                 continue;
             }
             sleep(Duration::from_secs(options.pause)).await;
