@@ -13,6 +13,7 @@ use discreet_resolver::rules::Rules;
 use discreet_resolver::store::{Spend, Spent, SpentTokens};
 use rusqlite::Connection;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -173,6 +174,8 @@ fn a_token_that_was_used_is_not_back_in_the_wallet_after_a_power_cut_at_any_mome
     }
 
     let check = |left: &Path, length| {
+        // As the client made it; what is recorded are contents.
+        fs::set_permissions(left, fs::Permissions::from_mode(0o700)).unwrap();
         let show = format!("tokens --json --profile @profile.toml --state {}", left.display());
         let shown = machine.discreet(&show);
         let Ok(shown) = serde_json::from_str::<serde_json::Value>(&shown.stdout) else {
