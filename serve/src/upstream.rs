@@ -62,7 +62,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// that is just ending.
 const MAX_UNSENT: u32 = 3;
 /// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
-const MAX_IDLE_HTTP1: usize = 32;
+const MAX_IDLE_HTTP1: usize = 128;
 
 /// Exchanges that go on at once, also those whose caller has left: whoever asks and leaves must not pile them
 /// up. More cannot be sent.
