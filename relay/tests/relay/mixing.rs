@@ -176,6 +176,41 @@ async fn copies_and_the_relays_own_refusals_are_not_held() {
     assert_eq!(posted(&setup.gateway), [] as [String; 0]);
 }
 
+#[tokio::test]
+async fn each_gateway_is_mixed_by_itself_or_not_at_all() {
+    let setup = Setup::with(echo(), |config| {
+        // The same one three times; what is mixed is what goes to one name.
+        for name in ["mixed", "plain"] {
+            let gateway = config.gateways["dp"].clone();
+            config.gateways.insert(name.parse().unwrap(), gateway);
+        }
+        for name in ["dp", "mixed"] {
+            let settings = Settings::new(Strategy::Batch { size: 2 }, LONGEST).unwrap();
+            config.mix.insert(name.parse().unwrap(), settings);
+        }
+    });
+    let setup = setup.await;
+    let mut client = Connection::new(setup.relay.addr()).await;
+    let held = client.ask("first").await;
+    holds(setup.relay.admin_addr().unwrap(), 1).await;
+    let to = |name: &'static str| {
+        let mut request = sealed(name);
+        *request.uri_mut() = format!("/{name}").parse().unwrap();
+        setup.ask(request)
+    };
+    assert_eq!(to("plain").await.into_body(), "plain");
+    let (one, other) = tokio::join!(to("mixed"), to("mixed"));
+    assert_eq!((one.status(), other.status()), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(
+        posted(&setup.gateway),
+        ["plain", "mixed", "mixed"],
+        "the first waits for one to the same name"
+    );
+    let second = client.ask("second").await;
+    assert_eq!(read(held.1).await, (StatusCode::OK, "first".to_owned()));
+    assert_eq!(read(second.1).await, (StatusCode::OK, "second".to_owned()));
+}
+
 /// `discreet-relay` told to stop while it holds 40 requests that nothing else would let go.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_signal_sends_each_held_request_once_and_all_are_answered() {
