@@ -24,7 +24,7 @@ pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
 /// Answers that wait for the disk's writes at once, per processor: enough to be written together.
-const WRITERS_PER_CORE: usize = 8;
+const WRITERS_PER_CORE: usize = 32;
 /// Documents made at once; making one can wait for a signer, and those of the others wait for the same.
 const DOCUMENTS: usize = 2;
 

@@ -65,8 +65,8 @@ impl InForce {
         let Gathered { mut answer, shadow, .. } = gathered;
         if answer.mappings.is_empty() {
             answer.code = ResponseCode::NotFound;
-            std::hint::black_box(shadow.encode());
         }
+        std::hint::black_box(shadow.encode());
         Ok(answer)
     }
 
@@ -85,8 +85,13 @@ impl InForce {
             }
         }
         if !gathered.looked {
-            let status = self.directory.any_status(csi)?;
-            gathered.add(self.directory.decoy(), status, false)?;
+            let decoy = self.directory.decoy().listed().ok_or(DirectoryError::Content)?;
+            for listed in choices(decoy.into_iter(), tag.unwrap_or(&default)).into_iter().flatten().flatten()
+            {
+                let entry = listed.entry().ok_or(DirectoryError::Content)?;
+                std::hint::black_box(self.may_speak(&entry, csi));
+                gathered.add(&entry, self.directory.any_status(csi)?, false)?;
+            }
         }
         Ok(gathered)
     }

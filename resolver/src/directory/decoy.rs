@@ -4,7 +4,7 @@
 
 use super::DirectoryError;
 use super::rows::Rows;
-use crate::record::{Entry, RECORD_SIZE, Record, STATUS_SIZE, Signed, Standing};
+use crate::record::{Entry, Opened, RECORD_SIZE, Record, STATUS_SIZE, Signed, Standing};
 use crate::store::{Table, Write};
 use discreet_protocol::SigningKey;
 use discreet_protocol::credential::{Credential, Status};
@@ -24,10 +24,9 @@ pub(super) fn writes(rows: &Rows) -> Result<[Write; 2], DirectoryError> {
     ])
 }
 
-/// The one mapping of a decoy's row.
-pub(super) fn read(plain: &[u8]) -> Option<Entry> {
-    let [entry] = Record::decode(plain)?.entries.try_into().ok()?;
-    Some(entry)
+/// A decoy's row, which holds one mapping.
+pub(super) fn read(plain: Vec<u8>) -> Option<Opened> {
+    (Record::decode(&plain)?.entries.len() == 1).then(|| Opened::new(plain))
 }
 
 /// A record of the common shape and its status, under keys that nobody keeps.

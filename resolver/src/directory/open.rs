@@ -22,7 +22,7 @@ pub(super) fn open(rows: Rows, journal: &Path) -> Result<Directory, DirectoryErr
         create(&rows, journal)?;
     }
     let decoy = match rows.read(Table::Records, &label)? {
-        Some((plain, _)) => decoy::read(&plain).ok_or(DirectoryError::Content)?,
+        Some((plain, _)) => decoy::read(plain).ok_or(DirectoryError::Content)?,
         None => return Err(DirectoryError::WrongPepper),
     };
     let noted = rows.note(&rows.pepper.journal_label())?;
