@@ -40,7 +40,7 @@ use target::Answering;
 pub use config::{Config, DirectoryKey, ResolverConfig};
 pub use keyring::{Keyring, RingError};
 pub use keys::KeysFault;
-pub use offline::Offline;
+pub use offline::{Offline, RemoteResolver};
 pub use opener::{Addressed, OpenError, Opened, ResponseSealer};
 pub use rules::ValidityError;
 pub use signer::{SignError, read_signature};
