@@ -35,11 +35,10 @@ pub(crate) fn settle(
     }
     let confirmed = trust::kept_policy(storage, directory_key, &latest.domain, Kept::Confirmed)?;
     let confirmed = confirmed.ok_or(Error::RelaysDisagree)?;
-    // The other relay has still to turn to the terms that are confirmed already: nothing to wait for.
-    if are_same(&latest, &confirmed) {
-        return Ok(latest);
-    }
-    if !are_same(older, &confirmed) || !may_turn(storage, directory_key, &latest, older, now)? {
+    // The other relay has still to turn to the terms that are confirmed already, or both are turning to others.
+    let goes_on =
+        are_same(&latest, &confirmed) || are_same(older, &confirmed) && may_lag(older, &latest, now);
+    if !goes_on || !are_turning(storage, directory_key, &latest, now)? {
         return Err(Error::RelaysDisagree);
     }
     let Policy { keys, prices, issuers, .. } = confirmed;
@@ -51,21 +50,25 @@ fn are_same(one: &Policy, other: &Policy) -> bool {
     one.keys == other.keys && one.prices == other.prices && one.issuers == other.issuers
 }
 
-/// Whether relays may be turning from the `older` terms to the latest.
-fn may_turn(
+/// Whether an honest relay may still have the `older` copy. Policies begin a day before the day they are signed
+/// for, and no honest copy outlives its day: what is older was kept for whoever was away meanwhile.
+fn may_lag(older: &Policy, latest: &Policy, now: Timestamp) -> bool {
+    let is_of_yesterday = older.not_before.plus(DAY) >= latest.not_before;
+    let day = latest.not_before.plus(DAY);
+    older.not_before >= latest.not_before || is_of_yesterday && now < day.plus(TURNING)
+}
+
+/// Whether relays have not been apart for longer than it takes to turn. Only when they agree again is that
+/// forgotten: later serials prove nothing, whoever has the directory key makes as many as are wanted.
+fn are_turning(
     storage: &dyn Storage,
     directory_key: &VerifyingKey,
     latest: &Policy,
-    older: &Policy,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    // Policies begin a day before the day they are signed for, and no honest copy outlives its day: what is
-    // older than the latest one's day was kept for whoever was away meanwhile.
-    let day = latest.not_before.plus(DAY);
-    let is_of_today = older.not_before >= latest.not_before || now < day.plus(TURNING);
-    // What was noted a day ago and more was another change than this.
     let noted = trust::apart_since(storage, directory_key, &latest.domain)?;
-    let since = noted.filter(|since| (*since..since.plus(DAY)).contains(&now)).unwrap_or(now);
+    // A clock that was ahead when it was noted must not make it last.
+    let since = noted.filter(|since| *since <= now).unwrap_or(now);
     trust::keep_apart_since(storage, directory_key, &latest.domain, Some(since))?;
-    Ok(is_of_today && now < since.plus(TURNING))
+    Ok(now < since.plus(TURNING))
 }

@@ -104,8 +104,29 @@ fn rejects_relays_that_turn_for_longer_than_copies_live() {
     let later = |seconds| agree_at(NOW.plus(seconds), &storage, &old, &new).map(|session| session.key[0]);
     assert!(matches!((later(0), later(7199)), (Ok(1), Ok(1))));
     assert!(matches!(later(7200), Err(Error::RelaysDisagree)));
-    // Another change, a day after, that this client saw begin.
-    assert!(matches!(later(86_400), Ok(1)));
+    assert!(
+        matches!(later(86_400), Err(Error::RelaysDisagree)),
+        "nor on the next day, until they have agreed"
+    );
+    agree_at(NOW.plus(90_000), &storage, &new, &new).unwrap();
+    let newest = Policy { not_after: NOW.plus(3 * DAY), ..policy(3, keys(&[3, 4, 2])) };
+    let turning = agree_at(NOW.plus(90_001), &storage, &new, &newest);
+    assert_eq!(turning.unwrap().key[0], 2, "another change");
+}
+
+/// One relay with the directory key's owner: for a client of their own the terms of yesterday, in policies that are
+/// later than everybody's.
+#[test]
+fn rejects_the_old_terms_in_later_policies_for_longer_than_copies_live() {
+    let storage = fresh();
+    let (old, honest) = (policy(1, keys(&[1, 2])), policy(2, keys(&[2, 3, 1])));
+    agree_on(&storage, &old, &old).unwrap();
+    let later = |seconds, serial| {
+        let forged = Policy { serial, ..old.clone() };
+        agree_at(NOW.plus(seconds), &storage, &forged, &honest).map(|session| session.key[0])
+    };
+    assert!(matches!((later(0, 3), later(7199, 4)), (Ok(1), Ok(1))));
+    assert!(matches!(later(7200, 5), Err(Error::RelaysDisagree)));
 }
 
 /// One relay with the directory key's owner: for a client of their own, some other order of the keys, a dearer
@@ -146,8 +167,11 @@ fn rejects_a_policy_of_an_earlier_day_that_is_valid_and_leads_to_a_draining_key(
     let begun = NOW.start_of_day();
     let (kept, honest) = (valid(1, keys(&[1, 2]), begun.minus(2 * DAY)), valid(4, keys(&[2, 3, 1]), begun));
     agree_at(begun.minus(2 * DAY), &storage, &kept, &kept).unwrap();
-    let refused = agree_on(&storage, &kept, &honest);
-    assert!(matches!(refused, Err(Error::RelaysDisagree)));
+    // Also within two hours of midnight, when honest relays may be turning from the day before.
+    for now in [begun.plus(1800), NOW] {
+        let refused = agree_at(now, &storage, &kept, &honest);
+        assert!(matches!(refused, Err(Error::RelaysDisagree)));
+    }
     assert_eq!(agree_on(&storage, &honest, &honest).unwrap().key[0], 2);
     assert_eq!(agree_on(&storage, &kept, &honest).unwrap().key[0], 2);
 }
