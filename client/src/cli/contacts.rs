@@ -207,7 +207,7 @@ impl Run<'_> {
                 self.pacing.stock(now(), payable, &mut self.rng);
             }
             // Who has no policy sends nothing either, and the lookup says why.
-            Err(Error::Relay { .. } | Error::Unconfirmed { .. }) => {}
+            Err(Error::Relay { .. } | Error::Unconfirmed { .. } | Error::RelaysDisagree) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -254,8 +254,12 @@ impl Run<'_> {
 
     /// It gets another moment, a few times; as often as is needed where nothing was sent.
     fn unanswered(&mut self, contact: Contact, error: &Error, is_new: bool) -> Result<(), Failure> {
-        let was_sent =
-            !matches!(error, Error::Unconfirmed { .. } | Error::Relay { error: RelayError::Unreachable, .. });
+        let was_sent = !matches!(
+            error,
+            Error::Unconfirmed { .. }
+                | Error::RelaysDisagree
+                | Error::Relay { error: RelayError::Unreachable, .. }
+        );
         if self.sweep && !was_sent {
             return Err(Failure::NobodyThere);
         }

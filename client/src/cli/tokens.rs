@@ -44,7 +44,7 @@ struct Get {
     #[arg(long, value_name = "N", default_value_t = COUNT, value_parser = count)]
     count: usize,
     /// Go on until it is stopped: once in each such time, at a moment in it that is drawn at random: 1d, 12h.
-    /// What fails is said, and tried again the next time
+    /// What fails is said, and tried again the next time. Time counts while the machine is awake
     #[arg(long, value_name = "TIME", value_parser = duration)]
     every: Option<Duration>,
 }
