@@ -11,6 +11,7 @@ use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
 use discreet_protocol::time::{DAY, Timestamp};
+use discreet_resolver::inline_places;
 use discreet_serve::{Clock, Handler, Log, problem, problem_of_type};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -25,13 +26,16 @@ pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 const MAX_AGE: u64 = 3600;
 /// Answers that wait for the disk's writes at once, per processor: enough to be written together.
 const WRITERS_PER_CORE: usize = 32;
-/// Documents made at once; making one can wait for a signer, and those of the others wait for the same.
+/// And altogether: half of the threads that there are for it, so that the others' work goes on beside.
+const MAX_WRITERS: usize = 256;
+/// Documents made at once; they are made from what is there, and take no time.
 const DOCUMENTS: usize = 2;
 
 pub(crate) struct GatewayHandler {
     shared: Arc<Shared>,
     relays: Relays,
     writers: Arc<Semaphore>,
+    inline: Semaphore,
     documents: Arc<Semaphore>,
 }
 
@@ -48,9 +52,10 @@ pub(crate) struct Shared {
 impl GatewayHandler {
     pub(crate) fn new(shared: Shared, relays: Relays) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let writers = Arc::new(Semaphore::new(cores * WRITERS_PER_CORE));
+        let writers = Arc::new(Semaphore::new((cores * WRITERS_PER_CORE).min(MAX_WRITERS)));
+        let inline = Semaphore::new(inline_places());
         let documents = Arc::new(Semaphore::new(DOCUMENTS));
-        Self { shared: Arc::new(shared), relays, writers, documents }
+        Self { shared: Arc::new(shared), relays, writers, inline, documents }
     }
 
     /// One exchange: errors before the request is open are the outer response, everything after
@@ -73,10 +78,12 @@ impl GatewayHandler {
 
     async fn answer(&self, request: Request<Bytes>) -> Answer {
         match &self.shared.target.resolver {
-            Answering::Embedded(resolver) if resolver.only_reads(&request) => {
-                (resolver.answer(request), Outcome::Answered)
-            }
             Answering::Embedded(resolver) => {
+                if resolver.only_reads(&request)
+                    && let Ok(_place) = self.inline.try_acquire()
+                {
+                    return (resolver.answer(request), Outcome::Answered);
+                }
                 let resolver = Arc::clone(resolver);
                 let answer = beside(&self.writers, move || resolver.answer(request)).await;
                 answer.map_or_else(|| (failed(), Outcome::Failed), |answer| (answer, Outcome::Answered))

@@ -68,6 +68,18 @@ pub use server::Server;
 use store::{SpentTokens, Sqlite, StoreError};
 use tokens::Redeemer;
 
+/// Lookups answered at once on threads that serve the network, per processor and altogether: fewer than those threads
+/// ([`Threads::NetworkAndDisk`](discreet_serve::process::Threads)), and than the readers of a directory, so that
+/// neither a slow disk nor a crowd of readers puts all of them to sleep.
+const INLINE_PER_CORE: usize = 3;
+const MAX_INLINE: usize = 12;
+
+/// How many lookups may be answered at once on the threads that serve the network; others are answered beside.
+pub fn inline_places() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores * INLINE_PER_CORE).min(MAX_INLINE)
+}
+
 /// Answers lookups of one discovery domain.
 pub struct Resolver {
     in_force: watch::Sender<Arc<InForce>>,
