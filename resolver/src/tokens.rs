@@ -28,8 +28,8 @@ use tokio::sync::watch;
 const ALGORITHM: &RsaParameters = &RSA_PSS_2048_8192_SHA384;
 
 /// For how long a price that was changed is still taken, in seconds: a relay's copy of the policy lives for an
-/// hour, and what a client has taken from it for another.
-const OLD_PRICE: u64 = 2 * 3600;
+/// hour, what a client has taken from it for another, and gateways turn after resolvers, within a third.
+const OLD_PRICE: u64 = 3 * 3600;
 
 /// Takes tokens.
 pub(crate) struct Redeemer {

@@ -193,9 +193,10 @@ fn reprice(at: &Paying, (from, to): (u8, u8), edition: u32) {
     at.site.resolver.take_up(at.site.resolver.next_rules().unwrap().unwrap());
 }
 
-/// A client learns of a price within two hours: a relay's copy lives for one, its session for another.
+/// A client learns of a price within two hours of the last gateway: a relay's copy lives for one, its session for
+/// another; and the last gateway turns within an hour of the resolver.
 #[test]
-fn a_price_that_was_changed_is_taken_for_two_hours_yet_and_burns_nothing() {
+fn a_price_that_was_changed_is_taken_for_three_hours_yet_and_burns_nothing() {
     for (old, new) in [(2, 1), (1, 3)] {
         let at = Paying::with(old, 1000, 1000);
         reprice(&at, (old, new), 2);
@@ -203,7 +204,7 @@ fn a_price_that_was_changed_is_taken_for_two_hours_yet_and_burns_nothing() {
         // Another change of the rules does not cut it short.
         at.site.clock.advance(3600);
         reprice(&at, (new, new), 3);
-        at.site.clock.advance(3599);
+        at.site.clock.advance(7199);
         assert_eq!((pay(old), pay(new), pay(4), pay(0)), (200, 200, 400, 401));
         at.site.clock.advance(1);
         assert_eq!((pay(old), pay(new)), (400, 200));
