@@ -74,7 +74,7 @@ fuzz_target!(|bytes: &[u8]| {
         retry_after: None,
         body: body.to_vec(),
     };
-    match CORE.begin_batch(&response, 1, NOW) {
+    match CORE.begin_batch(&response, NOW) {
         Ok(batch) => {
             assert!(choice & 3 == 0);
             assert!(batch.issuance().url().starts_with("https://issuer.example/"));
