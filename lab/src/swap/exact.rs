@@ -12,7 +12,7 @@
 
 use super::Leak;
 use super::system::{Asking, PARTIES, System};
-use crate::view::{Connection, Exchange, exchanges};
+use crate::view::{Connection, exchanges};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use discreet_client::Tag;
@@ -22,6 +22,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const SHIM: &str = include_str!("entropy.c");
 /// Where the child finds its seed; `entropy.c` reads the same.
@@ -130,7 +131,7 @@ enum Content {
 }
 
 /// Everything that `party` received and sent inside TLS: the bytes of each
-/// connection with its peer's address, in the order in which something came over them, and the order of all requests.
+/// connection with its peer's address, in the order of their first requests, and the order of all requests.
 ///
 /// No byte is left out but PING frames, which a slow machine's timers send. Frames that concern a connection or its flow control (SETTINGS and their
 /// acknowledgement, WINDOW_UPDATE) stand behind the others, each kind in its own order: which of two tasks of one process the machine ran
@@ -142,11 +143,16 @@ struct Transcript {
 }
 
 fn transcript(world: &[Connection], party: &str, content: Content) -> Result<Transcript> {
-    let mut of_party: Vec<_> = world.iter().filter(|connection| connection.party == party).collect();
-    of_party.sort_by_key(|connection| connection.chunks.iter().find(|chunk| chunk.received).map(|it| it.at));
+    let of_party = world.iter().filter(|connection| connection.party == party);
+    let mut of_party =
+        of_party.map(|connection| Ok((exchanges(connection)?, connection))).collect::<Result<Vec<_>>>()?;
+    // By their first requests: two connections that are made at once may send their prefaces in either order.
+    of_party.sort_by_key(|(exchanges, _)| {
+        exchanges.iter().map(|exchange| exchange.request.first).min().unwrap_or(Duration::MAX)
+    });
     let mut connections = Vec::new();
     let mut order = Vec::new();
-    for (index, connection) in of_party.into_iter().enumerate() {
+    for (index, (exchanges, connection)) in of_party.into_iter().enumerate() {
         let show = |bytes: &[u8]| in_order(bytes, content);
         connections.push((
             connection.party.clone(),
@@ -154,8 +160,7 @@ fn transcript(world: &[Connection], party: &str, content: Content) -> Result<Tra
             show(&connection.received),
             show(&connection.sent),
         ));
-        let all = exchanges(connection)?.into_iter();
-        order.extend(all.map(|exchange: Exchange| (exchange.request.first, index, exchange.line())));
+        order.extend(exchanges.iter().map(|exchange| (exchange.request.first, index, exchange.line())));
     }
     order.sort();
     let order = order.into_iter().map(|(_, index, line)| (index, line)).collect();
