@@ -8,7 +8,7 @@ use crate::error::{Error, GatewayError, RelayError};
 use crate::exchange::{RelayResponse, Route};
 use crate::lookup::{self, Looked, Pending, Query, Recalled};
 use crate::policy::{self, Session};
-use crate::profile::{Profile, Relay, same_operator};
+use crate::profile::{Profile, Relay};
 use crate::publishing::{self, Change, PendingChange};
 use crate::random;
 use crate::storage::Storage;
@@ -286,7 +286,7 @@ impl Core {
         let relays = &self.profile.relays;
         let avoided = avoid.and_then(|url| relays.iter().find(|relay| relay.url == url));
         let allowed = |relay: &&Relay| {
-            avoided.is_none_or(|avoided| !same_operator(&relay.operator, &avoided.operator))
+            avoided.is_none_or(|avoided| !relay.is_run_with(avoided))
                 && failed.is_none_or(|failed| relay.url != failed.url)
         };
         Ok(random::pick(relays.iter().filter(allowed))?.cloned())

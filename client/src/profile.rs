@@ -125,6 +125,14 @@ pub enum ProfileError {
     /// Not two relays of different operators.
     #[error("two relays of different operators are needed, so that one alone cannot lie about keys")]
     TooFewRelays,
+    /// Relays of one host and port under the names of different operators.
+    #[error(
+        "two relays at {host} name different operators, but a server has one: name a second server's relay"
+    )]
+    OneServer {
+        /// Host and port.
+        host: String,
+    },
 }
 
 impl Profile {
@@ -159,8 +167,12 @@ impl Profile {
     pub fn check(file: &ProfileFile) -> Result<Self, ProfileError> {
         let relays = file.relays.iter().map(relay).collect::<Result<Vec<_>, _>>()?;
         let first = relays.first().ok_or(ProfileError::TooFewRelays)?;
-        if relays.iter().all(|relay| same_operator(&relay.operator, &first.operator)) {
+        if relays.iter().all(|relay| relay.is_run_with(first)) {
             return Err(ProfileError::TooFewRelays);
+        }
+        let renamed = |one: &Relay, other: &Relay| one.server() == other.server() && !one.is_run_with(other);
+        if let Some(relay) = relays.iter().find(|one| relays.iter().any(|other| renamed(one, other))) {
+            return Err(ProfileError::OneServer { host: relay.host() });
         }
         let mut key = [0; 32];
         hex::decode_to_slice(&file.directory_key, &mut key).map_err(|_| ProfileError::DirectoryKey)?;
@@ -225,6 +237,18 @@ fn relay(file: &RelayFile) -> Result<Relay, ProfileError> {
 }
 
 impl Relay {
+    /// Whether the same people run `other`, by what the profile says.
+    pub(crate) fn is_run_with(&self, other: &Self) -> bool {
+        same_operator(&self.operator, &other.operator)
+    }
+
+    /// Host and port, as connections are made to them.
+    fn server(&self) -> (String, u16) {
+        let host = self.url.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        let usual = if self.url.scheme_str() == Some("http") { 80 } else { 443 };
+        (host, self.url.port_u16().unwrap_or(usual))
+    }
+
     /// The relay's name in messages.
     pub(crate) fn host(&self) -> String {
         self.url.authority().map_or_else(String::new, ToString::to_string)
@@ -341,6 +365,23 @@ mod tests {
     #[test]
     fn rejects_relays_of_one_operator() {
         assert_eq!(bend("B Ltd", " a  LTD "), ProfileError::TooFewRelays);
+    }
+
+    /// Else one relay would bring both copies of the policy.
+    #[test]
+    fn rejects_one_server_under_two_operators() {
+        let error = ProfileError::OneServer { host: "a.example".to_owned() };
+        assert_eq!(bend("https://b.example/dp", "https://a.example/dp"), error);
+        assert_eq!(bend("https://b.example/dp", "https://a.example/other"), error);
+        for spelling in ["A.example", "a.example:443", "a.example."] {
+            let found = bend("https://b.example/dp", &format!("https://{spelling}/dp"));
+            assert!(matches!(found, ProfileError::OneServer { .. }), "{spelling}");
+        }
+        assert!(
+            Profile::from_toml(&GOOD.replace("https://b.example/dp", "https://a.example:444/dp")).is_ok()
+        );
+        let both_of_one = "[[relays]]\nurl = \"https://a.example/other\"\noperator = \"a ltd\"\n";
+        assert!(Profile::from_toml(&format!("{GOOD}{both_of_one}")).is_ok());
     }
 
     #[test]

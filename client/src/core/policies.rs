@@ -6,7 +6,7 @@ use crate::exchange::{self, RelayResponse};
 use crate::policy::{Copy, Session, agree};
 #[cfg(feature = "transport")]
 use crate::policy::{alone, check};
-use crate::profile::{RELAYS_NEEDED, Relay, same_operator};
+use crate::profile::{RELAYS_NEEDED, Relay};
 use crate::random;
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
 use discreet_protocol::time::Timestamp;
@@ -27,7 +27,7 @@ impl Core {
         let first = random::pick(relays())?;
         // Never: the profile has relays of two operators.
         let (first, relay) = first.ok_or(Error::Prepare("the profile has too few relays"))?;
-        let others = relays().filter(|(_, other)| !same_operator(&other.operator, &relay.operator));
+        let others = relays().filter(|(_, other)| !other.is_run_with(relay));
         let (second, _) = random::pick(others)?.ok_or(Error::Prepare("the profile has too few relays"))?;
         Ok(vec![self.policy_request(first), self.policy_request(second)].into_iter().flatten().collect())
     }
@@ -45,10 +45,9 @@ impl Core {
         kept: &PolicyRequest,
     ) -> Result<Option<PolicyRequest>, Error> {
         let relays = &self.profile.relays;
-        let kept = relays.get(kept.relay).map(|relay| relay.operator.as_str());
+        let kept = relays.get(kept.relay);
         let allowed = |(at, relay): &(usize, &Relay)| {
-            tried.iter().all(|tried| tried.relay != *at)
-                && kept.is_none_or(|kept| !same_operator(&relay.operator, kept))
+            tried.iter().all(|tried| tried.relay != *at) && kept.is_none_or(|kept| !relay.is_run_with(kept))
         };
         let drawn = random::pick(relays.iter().enumerate().filter(allowed))?;
         Ok(drawn.and_then(|(at, _)| self.policy_request(at)))
@@ -94,7 +93,7 @@ impl Core {
     pub(crate) fn are_of_two_operators(&self, one: &PolicyRequest, other: &PolicyRequest) -> bool {
         let operator = |request: &PolicyRequest| self.profile.relays.get(request.relay);
         let (one, other) = (operator(one), operator(other));
-        one.zip(other).is_some_and(|(one, other)| !same_operator(&one.operator, &other.operator))
+        one.zip(other).is_some_and(|(one, other)| !one.is_run_with(other))
     }
 
     /// The rules and the key of one copy, compared with nothing: for questions about nobody.
@@ -125,7 +124,7 @@ impl Core {
         let copies: [Copy<'_>; RELAYS_NEEDED] =
             copies.try_into().map_err(|_| Error::Prepare("two copies of the policy are needed"))?;
         let [one, other] = &copies;
-        if same_operator(&one.relay.operator, &other.relay.operator) {
+        if one.relay.is_run_with(other.relay) {
             return Err(Error::Prepare("the copies of the policy must come through relays of two operators"));
         }
         let _one_at_a_time = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
