@@ -29,11 +29,10 @@ use crate::issuer::Issuer;
 use crate::issuer::keys::TOKENS_PATH;
 use crate::metrics::{Metrics, Operation, Outcome};
 use crate::operator::Token;
-use crate::workers::Workers;
 use answer::{Refusal, not_allowed};
 use bytes::Bytes;
 use discreet_protocol::token::ISSUER_DIRECTORY_PATH;
-use discreet_serve::{Handler, problem};
+use discreet_serve::{Handler, Workers, problem};
 use http::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 

@@ -22,14 +22,13 @@ pub mod quota;
 
 use crate::config::{AccountsConfig, IssuerConfig};
 use crate::database::DatabaseError;
-use crate::workers::Workers;
 use accounts::{Accounts, AccountsError, Bearers, Certificates};
 use bytes::Bytes;
 use counters::{Counters, Taken};
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::time::Timestamp;
 use discreet_protocol::token::{NK, TOKEN_REQUEST_TYPE, TokenRequest};
-use discreet_serve::{Clock, Visitor};
+use discreet_serve::{Clock, Visitor, Workers};
 pub use error::IssueError;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request};

@@ -13,7 +13,6 @@
 //! | `handler` | the HTTP interface |
 //! | [`request`] | what it is asked, read |
 //! | [`init`] | secrets and database of a new provider |
-//! | `workers` | work that blocks, and how much of it at once |
 
 pub mod authority;
 pub mod config;
@@ -26,7 +25,6 @@ mod operator;
 pub mod request;
 pub mod service;
 mod upkeep;
-mod workers;
 
 use authority::Authority;
 use authority::prove::{Operator, Prove};

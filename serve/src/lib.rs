@@ -45,6 +45,7 @@ mod socket;
 mod tasks;
 pub mod tls;
 pub mod upstream;
+mod workers;
 
 pub use address::{Address, AddressError};
 pub use addresses::Rate;
@@ -66,3 +67,4 @@ pub use reload::{Reload, ReloadError};
 pub use shell::{JoinError, Shell, ShellConfig, StartError};
 pub use signal::{Signals, stop_signal};
 pub use upstream::{Upstream, UpstreamConfig, UpstreamError};
+pub use workers::Workers;

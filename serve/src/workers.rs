@@ -4,23 +4,21 @@
 //! for it, or requests that are reset at once would fill the machine with work that nobody counts.
 
 use std::sync::Arc;
+
 use tokio::sync::Semaphore;
 
 /// Places for work.
 #[derive(Clone, Debug)]
-pub(crate) struct Workers(Arc<Semaphore>);
+pub struct Workers(Arc<Semaphore>);
 
 impl Workers {
     /// For so much work at once; more waits.
-    pub(crate) fn new(at_once: usize) -> Self {
+    pub fn new(at_once: usize) -> Self {
         Self(Arc::new(Semaphore::new(at_once)))
     }
 
     /// Does `work` once there is a place, which it keeps until it ends. `None`: the process is ending.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let place = Arc::clone(&self.0).acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -38,8 +36,9 @@ impl Workers {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::mpsc;
+
+    use super::*;
 
     #[tokio::test]
     async fn work_whose_caller_left_keeps_its_place_until_it_ends() {
