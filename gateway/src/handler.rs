@@ -11,35 +11,23 @@ use bytes::Bytes;
 use discreet_envelope::{OHTTP_KEY_PROBLEM, OHTTP_KEYS, OHTTP_REQUEST, OHTTP_RESPONSE, message, padding};
 use discreet_protocol::policy::MEDIA_TYPE as POLICY_TYPE;
 use discreet_protocol::time::{DAY, Timestamp};
-use discreet_resolver::inline_places;
 use discreet_serve::{Clock, Handler, Log, problem, problem_of_type};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Semaphore;
 
 /// RFC 9540 §4.
 pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
 pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
-/// Answers that wait for the disk's writes at once, per processor: enough to be written together.
-const WRITERS_PER_CORE: usize = 32;
-/// And altogether: half of the threads that there are for it, so that the others' work goes on beside.
-const MAX_WRITERS: usize = 256;
-/// Documents made at once; they are made from what is there, and take no time.
-const DOCUMENTS: usize = 2;
-
 pub(crate) struct GatewayHandler {
-    shared: Arc<Shared>,
+    shared: Shared,
     relays: Relays,
-    writers: Arc<Semaphore>,
-    inline: Semaphore,
-    documents: Arc<Semaphore>,
 }
 
-/// What the worker threads need, too.
+/// What an exchange needs, from whichever thread.
 pub(crate) struct Shared {
     pub(crate) keys: Arc<Keys>,
     pub(crate) target: Target,
@@ -51,18 +39,13 @@ pub(crate) struct Shared {
 
 impl GatewayHandler {
     pub(crate) fn new(shared: Shared, relays: Relays) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let writers = Arc::new(Semaphore::new((cores * WRITERS_PER_CORE).min(MAX_WRITERS)));
-        let inline = Semaphore::new(inline_places());
-        let documents = Arc::new(Semaphore::new(DOCUMENTS));
-        Self { shared: Arc::new(shared), relays, writers, inline, documents }
+        Self { shared, relays }
     }
 
     /// One exchange: errors before the request is open are the outer response, everything after
     /// goes inside a 200 (RFC 9458 §5.2).
     ///
-    /// Opening, reading and sealing stay on the network's threads, of which there are more than processors
-    /// (`main`): leaving them costs as much as the directory's part of a lookup.
+    /// Opening and sealing stay on the network's threads; where the answer is made, the resolver decides.
     async fn exchange(&self, encapsulated: &[u8]) -> Response<Bytes> {
         let now = self.shared.now();
         let opened = match self.shared.open(encapsulated, now) {
@@ -78,45 +61,9 @@ impl GatewayHandler {
 
     async fn answer(&self, request: Request<Bytes>) -> Answer {
         match &self.shared.target.resolver {
-            Answering::Embedded(resolver) => {
-                if resolver.only_reads(&request)
-                    && let Ok(_place) = self.inline.try_acquire()
-                {
-                    return (resolver.answer(request), Outcome::Answered);
-                }
-                let resolver = Arc::clone(resolver);
-                let answer = beside(&self.writers, move || resolver.answer(request)).await;
-                answer.map_or_else(|| (failed(), Outcome::Failed), |answer| (answer, Outcome::Answered))
-            }
+            Answering::Embedded(resolver) => (resolver.respond(request).await, Outcome::Answered),
             Answering::Remote(upstream) => ask(upstream, request).await,
         }
-    }
-
-    async fn document(
-        &self,
-        make: impl FnOnce(&Shared) -> Response<Bytes> + Send + 'static,
-    ) -> Response<Bytes> {
-        let shared = Arc::clone(&self.shared);
-        beside(&self.documents, move || make(&shared)).await.unwrap_or_else(failed)
-    }
-}
-
-/// What `work` comes to on a thread where it may wait. It keeps its place among `places` until it ends, also if
-/// nobody waits for it any longer. `None`: the process is ending.
-async fn beside<T: Send + 'static>(
-    places: &Arc<Semaphore>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    let done = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        work()
-    });
-    match done.await.map_err(tokio::task::JoinError::try_into_panic) {
-        Ok(done) => Some(done),
-        // The shell counts it and answers.
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        Err(Err(_)) => None,
     }
 }
 
@@ -133,9 +80,9 @@ impl Handler for GatewayHandler {
                 over_limit()
             }
             (GATEWAY_PATH, &Method::POST) => self.exchange(request.body()).await,
-            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => self.document(Shared::collection).await,
+            (GATEWAY_PATH, &Method::GET | &Method::HEAD) => self.shared.collection(),
             (GATEWAY_PATH, _) => not_allowed("GET, HEAD, POST"),
-            (POLICY_PATH, &Method::GET | &Method::HEAD) => self.document(Shared::policy).await,
+            (POLICY_PATH, &Method::GET | &Method::HEAD) => self.shared.policy(),
             (POLICY_PATH, _) => not_allowed("GET, HEAD"),
             _ => problem(StatusCode::NOT_FOUND, "this gateway has no such resource"),
         }

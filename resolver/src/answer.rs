@@ -14,52 +14,73 @@ use discreet_protocol::query::{
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_serve::problem;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use std::sync::Arc;
+
+/// A request, and all that its answer is made of.
+pub(crate) struct Taken {
+    in_force: Arc<InForce>,
+    /// `None`: there is no such resource.
+    operation: Option<Operation>,
+    request: Request<Bytes>,
+}
 
 impl Resolver {
     /// Answers one request: the one call between a gateway and a resolver.
     ///
     /// A lookup that finds nothing does the work of one that finds a mapping.
     pub fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
-        self.in_force().answer(&request)
+        self.take(request).answer()
     }
 
-    /// Whether answering `request` writes nothing, and so waits for no more than pages of the directory: a
-    /// lookup that is free, or a request for no operation.
-    pub fn only_reads(&self, request: &Request<Bytes>) -> bool {
+    pub(crate) fn take(&self, request: Request<Bytes>) -> Taken {
         let in_force = self.in_force();
-        match in_force.operation(request.uri().path()) {
+        let operation = in_force.operation(request.uri().path());
+        Taken { in_force, operation, request }
+    }
+}
+
+impl Taken {
+    /// Whether answering writes nothing, and so waits for no more than pages of the directory: a lookup that
+    /// is free, or a request for no operation.
+    pub(crate) fn only_reads(&self) -> bool {
+        match self.operation {
             Some(Operation::Lookup) => {
-                in_force.redeemer.as_ref().is_none_or(|redeemer| redeemer.is_free(Operation::Lookup))
+                self.in_force.redeemer.as_ref().is_none_or(|redeemer| redeemer.is_free(Operation::Lookup))
             }
             Some(Operation::Publish | Operation::Withdraw) => false,
             Some(Operation::None) | None => true,
         }
     }
-}
 
-impl InForce {
-    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let Some(operation) = self.operation(request.uri().path()) else {
-            self.metrics.count(Operation::None, Outcome::Malformed);
+    pub(crate) fn answer(self) -> Response<Bytes> {
+        let Self { in_force, operation, request } = self;
+        let Some(operation) = operation else {
+            in_force.metrics.count(Operation::None, Outcome::Malformed);
             return problem(StatusCode::NOT_FOUND, "this resolver has no such resource");
         };
         let (response, outcome) = if request.method() == Method::POST {
-            self.perform(operation, request)
+            in_force.perform(operation, &request)
         } else {
             (not_allowed(), Outcome::Malformed)
         };
-        self.metrics.count(operation, outcome);
+        in_force.metrics.count(operation, outcome);
         response
     }
+}
 
+impl InForce {
     fn operation(&self, path: &str) -> Option<Operation> {
         let domain = &self.rules.domain;
-        let resources = [
-            (lookup_path(domain), Operation::Lookup),
-            (publish_path(domain), Operation::Publish),
-            (withdraw_path(domain), Operation::Withdraw),
-        ];
-        resources.into_iter().find(|(resource, _)| resource == path).map(|(_, operation)| operation)
+        // One after the other: most are lookups, and the others' paths need not be made for them.
+        if path == lookup_path(domain) {
+            Some(Operation::Lookup)
+        } else if path == publish_path(domain) {
+            Some(Operation::Publish)
+        } else if path == withdraw_path(domain) {
+            Some(Operation::Withdraw)
+        } else {
+            None
+        }
     }
 
     /// Takes the price of an operation, if it has one, and does it.

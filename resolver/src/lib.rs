@@ -14,6 +14,7 @@
 //! | [`admission`] | which mappings a record takes in, and which it lets go |
 //! | `batch` | one durable write of several changes |
 //! | `answer` | the resources, and their answers as HTTP |
+//! | `threads` | on whose thread an answer is made |
 //! | `lookup` | from an identifier to the answer |
 //! | `tokens` | what an operation is paid with |
 //! | `publish` | mappings and withdrawals as recipients send them |
@@ -58,6 +59,7 @@ pub mod server;
 pub mod statuses;
 pub mod store;
 pub mod subject;
+mod threads;
 mod tokens;
 
 pub use config::{Config, ServeConfig};
@@ -66,24 +68,14 @@ use metrics::Metrics;
 use rules::{Rules, RulesError};
 pub use server::Server;
 use store::{SpentTokens, Sqlite, StoreError};
+use threads::Threads;
 use tokens::Redeemer;
-
-/// Lookups answered at once on threads that serve the network, per processor and altogether: fewer than those threads
-/// ([`Threads::NetworkAndDisk`](discreet_serve::process::Threads)), and than the readers of a directory, so that
-/// neither a slow disk nor a crowd of readers puts all of them to sleep.
-const INLINE_PER_CORE: usize = 3;
-const MAX_INLINE: usize = 12;
-
-/// How many lookups may be answered at once on the threads that serve the network; others are answered beside.
-pub fn inline_places() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores * INLINE_PER_CORE).min(MAX_INLINE)
-}
 
 /// Answers lookups of one discovery domain.
 pub struct Resolver {
     in_force: watch::Sender<Arc<InForce>>,
     config: Config,
+    threads: Threads,
 }
 
 /// What one request is answered with from its beginning to its end, whatever is taken up meanwhile.
@@ -167,7 +159,7 @@ impl Resolver {
             redeemer: None,
         };
         let in_force = watch::Sender::new(Arc::new(in_force.paid(config)?));
-        Ok(Self { in_force, config: config.clone() })
+        Ok(Self { in_force, config: config.clone(), threads: Threads::default() })
     }
 
     /// What goes on beside the answering: keeping up with the authorities' feeds, and forgetting tokens of

@@ -4,13 +4,12 @@
 //! pass on: method, path and content of an opened request, and never who asked.
 
 use crate::config::{Config, ServeConfig};
-use crate::{OpenError, Resolver, inline_places};
+use crate::{OpenError, Resolver};
 use bytes::Bytes;
-use discreet_serve::{Environment, Handler, Listen, Shell, ShellConfig, StartError, problem};
-use http::{Request, Response, StatusCode};
+use discreet_serve::{Environment, Handler, Listen, Shell, ShellConfig, StartError};
+use http::{Request, Response};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// More than any operation has: what a gateway opens is smaller than this.
 const MAX_REQUEST_BYTES: usize = 8192;
@@ -70,8 +69,7 @@ impl Server {
             background,
             reloads: vec![resolver.reload_rules()],
         };
-        let server =
-            Self(Shell::start(shell, Answers { resolver, inline: Semaphore::new(inline_places()) }).await?);
+        let server = Self(Shell::start(shell, Answers(resolver)).await?);
         environment.log.within(|| {
             let (address, admin) =
                 (server.listening(), server.admin_listening().map(tracing::field::display));
@@ -101,26 +99,10 @@ fn listener(config: &Config) -> Result<&ServeConfig, BindError> {
     if closed { Ok(serve) } else { Err(BindError::Everybody) }
 }
 
-struct Answers {
-    resolver: Arc<Resolver>,
-    inline: Semaphore,
-}
+struct Answers(Arc<Resolver>);
 
 impl Handler for Answers {
-    /// What waits for the disk's writes leaves the network's threads.
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        if self.resolver.only_reads(&request)
-            && let Ok(_place) = self.inline.try_acquire()
-        {
-            return self.resolver.answer(request);
-        }
-        let resolver = Arc::clone(&self.resolver);
-        let answered = tokio::task::spawn_blocking(move || resolver.answer(request)).await;
-        match answered.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(response) => response,
-            // The shell counts it and answers.
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(_)) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
-        }
+        self.0.respond(request).await
     }
 }
