@@ -3,6 +3,7 @@
 use crate::keyfile::{self, KeyFileError};
 use crate::keyring::{Keyring, RingError};
 use crate::ratchet::Ratchet;
+use crate::rules::{ValidityError, check_validity};
 use discreet_protocol::time::Timestamp;
 use discreet_serve::clock::Steady;
 use std::os::unix::fs::MetadataExt;
@@ -19,6 +20,9 @@ pub enum KeysFault {
     /// What follows from it cannot be published.
     #[error(transparent)]
     Ring(#[from] RingError),
+    /// Its epochs are shorter than policies are valid.
+    #[error(transparent)]
+    Validity(#[from] ValidityError),
 }
 
 /// The keys of a running gateway.
@@ -77,29 +81,33 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// When the file cannot be used; the keys stay as they were.
-    pub(crate) fn refresh(&self, now: Timestamp) -> Result<(), KeysFault> {
+    /// When the file cannot be used, or not with policies that are valid for so long; the keys stay as they were.
+    pub(crate) fn refresh(&self, now: Timestamp, validity_days: u32) -> Result<(), KeysFault> {
+        let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
         let file = identity(&self.path);
         let known = self.state.read().unwrap_or_else(PoisonError::into_inner).file;
         if file != known {
             let ratchet = keyfile::read(&self.path)?;
+            check_validity(validity_days, ratchet.epoch_days())?;
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             let ring = Arc::new(Keyring::after(&ratchet, now, state.ring.keys())?);
             *state = State { ratchet, ring, file };
         }
         self.ring(now);
-        let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
         // One wrong reading must not destroy keys that the other replicas still have.
         if steady.is(now.unix(), Instant::now()) { self.forget(now) } else { Ok(()) }
     }
 
-    /// Erases drained seeds, on the disk first and then here.
+    /// Erases drained seeds, on the disk first and then here. Nobody else refreshes meanwhile, and lookups do not
+    /// wait for the disk.
     fn forget(&self, now: Timestamp) -> Result<(), KeysFault> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(forward) = state.ratchet.forward(now) {
+        let forward = self.state.read().unwrap_or_else(PoisonError::into_inner).ratchet.forward(now);
+        if let Some(forward) = forward {
             keyfile::replace(&self.path, &forward)?;
+            let file = identity(&self.path);
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             state.ratchet = forward;
-            state.file = identity(&self.path);
+            state.file = file;
         }
         Ok(())
     }
@@ -157,7 +165,7 @@ mod tests {
         let dropped = keyfile::read(&path).unwrap().dropped(Secret32::new([9; 32]), START);
         keyfile::replace(&path, &dropped).unwrap();
         assert_eq!(keys.ring(START).collection(), before);
-        keys.refresh(START).unwrap();
+        keys.refresh(START, 1).unwrap();
         assert_eq!((keys.ring(START).epoch(), keys.ring(START).collection() == before), (3, false));
     }
 
@@ -167,8 +175,21 @@ mod tests {
         let keys = Keys::open(&path, START).unwrap();
         let before = keys.ring(START).collection().to_vec();
         std::fs::remove_file(&path).unwrap();
-        assert!(keys.refresh(START).is_err());
+        assert!(keys.refresh(START, 1).is_err());
         assert_eq!(keys.ring(START).collection(), before);
+    }
+
+    #[test]
+    fn rejects_a_file_whose_epochs_are_shorter_than_policies_are_valid() {
+        let (_folder, path) = folder_with_keys();
+        keyfile::replace(&path, &Ratchet::new(Secret32::new([7; 32]), 0, START, 7)).unwrap();
+        let keys = Keys::open(&path, START).unwrap();
+        keyfile::replace(&path, &Ratchet::new(Secret32::new([9; 32]), 0, START, 6)).unwrap();
+        let refused = keys.refresh(START, 7).unwrap_err();
+        assert!(matches!(refused, KeysFault::Validity(_)), "{refused}");
+        assert_eq!(keys.epoch_days(), 7);
+        keys.refresh(START, 6).unwrap();
+        assert_eq!(keys.epoch_days(), 6);
     }
 
     #[test]
@@ -176,9 +197,9 @@ mod tests {
         let (_folder, path) = folder_with_keys();
         let before = std::fs::read(&path).unwrap();
         let keys = Keys::open(&path, START).unwrap();
-        keys.refresh(START.plus(30 * DAY)).unwrap();
+        keys.refresh(START.plus(30 * DAY), 1).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), before);
-        keys.refresh(START).unwrap();
+        keys.refresh(START, 1).unwrap();
         assert_eq!(keyfile::read(&path).unwrap().alive(START), [0, 1]);
     }
 }

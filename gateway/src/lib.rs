@@ -96,6 +96,7 @@ pub enum BindError {
 pub struct Gateway {
     shell: Shell,
     keys: Arc<keys::Keys>,
+    publisher: Arc<policy::Publisher>,
     clock: Clock,
 }
 
@@ -126,8 +127,8 @@ impl Gateway {
     /// As [`Gateway::bind`].
     pub async fn bind_in(config: Config, environment: Environment) -> Result<Self, BindError> {
         let Parts { shared, upkeep, reloads, registry } = Parts::open(&config, &environment)?;
-        let keys = Arc::clone(&shared.keys);
-        let keeping = keep(Arc::clone(&keys), Arc::clone(&shared.publisher), environment.clone());
+        let (keys, publisher) = (Arc::clone(&shared.keys), Arc::clone(&shared.publisher));
+        let keeping = keep(Arc::clone(&keys), Arc::clone(&publisher), environment.clone());
         let handler = handler::GatewayHandler::new(shared, relays::Relays::new(config.relay_limit));
         let shell = ShellConfig {
             listen: &config.listen,
@@ -141,7 +142,7 @@ impl Gateway {
             reloads,
         };
         let shell = Shell::start(shell, handler).await?;
-        let gateway = Self { shell, keys, clock: environment.clock.clone() };
+        let gateway = Self { shell, keys, publisher, clock: environment.clock.clone() };
         environment.log.within(|| {
             let (address, admin) =
                 (gateway.listening(), gateway.admin_listening().map(tracing::field::display));
@@ -167,7 +168,7 @@ impl Gateway {
     ///
     /// When the file cannot be used; the keys stay as they were.
     pub fn refresh_keys(&self) -> Result<(), KeysFault> {
-        self.keys.refresh(Timestamp::from_unix(self.clock.now()))
+        self.keys.refresh(Timestamp::from_unix(self.clock.now()), self.publisher.rules().validity_days)
     }
 }
 
@@ -185,7 +186,7 @@ impl Parts {
         let mut registry = Registry::with_prefix("discreet_gateway");
         metrics.register(&mut registry);
         let (rules, resolver, upkeep) = answering(&config.resolver, environment, &mut registry)?;
-        rules::check_validity(&rules, &keys)?;
+        rules::check_validity(rules.validity_days, keys.epoch_days())?;
         let target = target::Target { domain: rules.domain.clone(), resolver };
         let publisher = Arc::new(policy::Publisher::new(rules, signer, metrics.clone()));
         let reloads = reloads(config, environment, &keys, &target.resolver, &publisher);
@@ -210,7 +211,7 @@ fn reloads(
     publisher: &Arc<policy::Publisher>,
 ) -> Vec<Reload> {
     let clock = || environment.clock.clone();
-    let mut reloads = vec![reload_keys(Arc::clone(keys), clock())];
+    let mut reloads = vec![reload_keys(Arc::clone(keys), Arc::clone(publisher), clock())];
     if let Answering::Remote(upstream) = answering {
         let upstream = Arc::clone(upstream);
         reloads.push(Reload::new("the resolver's CA or identity", move || upstream.reload()));
@@ -221,8 +222,9 @@ fn reloads(
 }
 
 /// As the gateway does by itself every few seconds; but who asks for it hears of it at once.
-fn reload_keys(keys: Arc<keys::Keys>, clock: Clock) -> Reload {
-    Reload::new("the OHTTP keys", move || keys.refresh(Timestamp::from_unix(clock.now())))
+fn reload_keys(keys: Arc<keys::Keys>, publisher: Arc<policy::Publisher>, clock: Clock) -> Reload {
+    let reload = move || keys.refresh(Timestamp::from_unix(clock.now()), publisher.rules().validity_days);
+    Reload::new("the OHTTP keys", reload)
 }
 
 /// Takes up a replaced keys' file, erases what is drained, and has the policy signed when it is due.
@@ -231,8 +233,9 @@ async fn keep(keys: Arc<keys::Keys>, publisher: Arc<policy::Publisher>, environm
         tokio::time::sleep(KEEP_INTERVAL).await;
         let (keys, signing) = (Arc::clone(&keys), Arc::clone(&publisher));
         let now = Timestamp::from_unix(environment.clock.now());
-        let kept =
-            tokio::task::spawn_blocking(move || (keys.refresh(now), signing.refresh(now, &keys.ring(now))));
+        let kept = tokio::task::spawn_blocking(move || {
+            (keys.refresh(now, signing.rules().validity_days), signing.refresh(now, &keys.ring(now)))
+        });
         let Ok((refreshed, signed)) = kept.await else { continue };
         if let Err(error) = refreshed {
             tracing::error!(%error, "the OHTTP keys stay as they were");

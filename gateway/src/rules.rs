@@ -8,7 +8,7 @@ use crate::keys::Keys;
 use crate::policy::{Publisher, TakeUpError};
 use crate::target::Answering;
 use discreet_protocol::time::Timestamp;
-use discreet_resolver::rules::{Rules, RulesError};
+use discreet_resolver::rules::RulesError;
 use discreet_resolver::{OpenError, Resolver};
 use discreet_serve::Clock;
 use std::path::PathBuf;
@@ -58,9 +58,8 @@ pub struct ValidityError {
     epoch_days: u32,
 }
 
-/// Whether policies of `rules` end before the keys that they lead to.
-pub(crate) fn check_validity(rules: &Rules, keys: &Keys) -> Result<(), ValidityError> {
-    let (validity_days, epoch_days) = (rules.validity_days, keys.epoch_days());
+/// Whether policies that are valid for so long end before the keys that they lead to.
+pub(crate) fn check_validity(validity_days: u32, epoch_days: u32) -> Result<(), ValidityError> {
     if validity_days > epoch_days { Err(ValidityError { validity_days, epoch_days }) } else { Ok(()) }
 }
 
@@ -90,12 +89,12 @@ impl Reloader {
             Source::Resolver(resolver) => {
                 let Some(next) = resolver.next_rules()? else { return Ok(()) };
                 let rules = Arc::clone(next.rules());
-                check_validity(&rules, &self.keys)?;
+                check_validity(rules.validity_days, self.keys.epoch_days())?;
                 self.publisher.take_up(rules, now, &ring, || resolver.take_up(next))?;
             }
             Source::File(path) => {
                 let Some(rules) = self.publisher.rules().next(path)? else { return Ok(()) };
-                check_validity(&rules, &self.keys)?;
+                check_validity(rules.validity_days, self.keys.epoch_days())?;
                 let edition = rules.edition;
                 let told = || tracing::info!(edition, "the rules have changed");
                 self.publisher.take_up(Arc::new(rules), now, &ring, told)?;
