@@ -16,7 +16,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -211,11 +211,13 @@ impl<F: Future<Output = Answered> + Send> Future for Exchange<F> {
     type Output = Answered;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answered> {
-        // Never without one: it is taken away with its outcome, after which nobody polls.
-        let Some(going_on) = &mut self.going_on else { return Poll::Pending };
-        let answered = ready!(going_on.as_mut().poll(context));
-        self.going_on = None;
-        Poll::Ready(answered)
+        // Never without one: it goes with its outcome, after which nobody polls; or with its panic.
+        let Some(mut going_on) = self.going_on.take() else { return Poll::Pending };
+        let answered = going_on.as_mut().poll(context);
+        if answered.is_pending() {
+            self.going_on = Some(going_on);
+        }
+        answered
     }
 }
 
