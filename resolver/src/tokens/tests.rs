@@ -1,7 +1,6 @@
 //! What is paid for, and every way of not paying. The tokens are signed by a library's plain RSASSA-PSS: a
 //! finished token is nothing else (RFC 9578 §6.3).
 
-use super::{PATIENCE, SWEEP_EVERY, Steady, sweep_some};
 use crate::fixture::*;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -16,9 +15,10 @@ use http::Response;
 use prometheus_client::encoding::text::encode;
 use std::cell::Cell;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 mod cost;
+mod prices;
+mod set;
 
 const ISSUER: &str = "issuer.example";
 const OTHER: &str = "other.example";
@@ -184,40 +184,6 @@ fn rejects_tokens_of_two_issuers_in_one_request() {
     assert_eq!(at.pay(&[at.token(), other]), 400);
 }
 
-/// Changes the price of a lookup as SIGHUP does.
-fn reprice(at: &Paying, (from, to): (u8, u8), edition: u32) {
-    let rules = std::fs::read_to_string(at.site.path("rules.toml")).unwrap();
-    let rules = rules.replace(&format!("edition = {}", edition - 1), &format!("edition = {edition}"));
-    let rules = rules.replace(&format!("lookup = {from}"), &format!("lookup = {to}"));
-    std::fs::write(at.site.path("rules.toml"), rules).unwrap();
-    at.site.resolver.take_up(at.site.resolver.next_rules().unwrap().unwrap());
-}
-
-/// A client learns of a price within two hours of the last gateway: a relay's copy lives for one, its session for
-/// another; and the last gateway turns within an hour of the resolver.
-#[test]
-fn a_price_that_was_changed_is_taken_for_three_hours_yet_and_burns_nothing() {
-    for (old, new) in [(2, 1), (1, 3)] {
-        let at = Paying::with(old, 1000, 1000);
-        reprice(&at, (old, new), 2);
-        let pay = |count: u8| at.pay(&(0..count).map(|_| at.token()).collect::<Vec<_>>());
-        // Another change of the rules does not cut it short.
-        at.site.clock.advance(3600);
-        reprice(&at, (new, new), 3);
-        at.site.clock.advance(7199);
-        assert_eq!((pay(old), pay(new), pay(4), pay(0)), (200, 200, 400, 401));
-        at.site.clock.advance(1);
-        assert_eq!((pay(old), pay(new)), (400, 200));
-    }
-}
-
-#[test]
-fn what_was_free_costs_its_price_at_once() {
-    let at = Paying::with(0, 1000, 1000);
-    reprice(&at, (0, 1), 2);
-    assert_eq!((at.ask(NUMBER, &[]).status().as_u16(), at.pay(&[at.token()])), (401, 200));
-}
-
 #[test]
 fn rejects_a_forged_token() {
     let at = Paying::new();
@@ -335,81 +301,6 @@ fn a_hidden_mapping_counts_as_not_found() {
     alice.hidden = true;
     at.site.post_with("mappings", alice.content("Default", 1), &[at.token().to_field()]);
     assert_eq!((at.pay(&[at.token()]), at.pay(&[at.token()])), (200, 429));
-}
-
-#[test]
-fn a_spent_token_stays_spent_when_the_resolver_comes_back() {
-    let mut at = Paying::new();
-    let token = at.token();
-    assert_eq!(at.pay(std::slice::from_ref(&token)), 200);
-    at.site = at.site.reopened();
-    assert_eq!(at.pay(&[token]), 401);
-    assert_eq!(at.pay(&[at.token()]), 200);
-}
-
-#[test]
-fn two_resolvers_on_one_store_never_take_the_same_token() {
-    let at = Paying::new();
-    let other = open_again(&at.site);
-    let token = at.token();
-    let query = IdentifierRequest { subject: Subject::Exact(phone(NUMBER)), tag: None };
-    assert_eq!(at.pay(std::slice::from_ref(&token)), 200);
-    let request = http::Request::builder()
-        .method("POST")
-        .uri(format!("https://{DOMAIN}/v1/identifierQuery/{DOMAIN}"))
-        .header("authorization", token.to_field())
-        .body(Bytes::from(query.encode().unwrap()))
-        .unwrap();
-    assert_eq!(other.answer(request).status(), 401);
-}
-
-#[test]
-fn a_lost_set_is_not_begun_anew_in_silence_and_retires_the_keys_of_its_day() {
-    let mut at = Paying::new();
-    let config = config(at.site.folder.path());
-    let Site { resolver, folder, .. } = at.site;
-    drop(resolver);
-    for part in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(crate::lock::beside(&config.spent_tokens(), part));
-    }
-    let clock = discreet_serve::Clock::manual(NOW.unix());
-    let environment = discreet_serve::Environment::new(discreet_serve::Log::off(), clock);
-    let opened = crate::Resolver::open(&config, &environment, &mut Default::default());
-    let Err(error) = opened else { panic!("it opened without its set of spent tokens") };
-    assert!(error.to_string().contains("retire-tokens"), "{error}");
-    crate::retire_tokens(&config, NOW).unwrap();
-    at.site = Site::open(folder);
-    assert_eq!(at.pay(&[at.token()]), 401);
-    at.site.clock.set(NOW.start_of_day().unix() + 3 * DAY);
-    assert_eq!(at.pay(&[signed(1, &at.input(1, ISSUER, DOMAIN))]), 200, "a key that began later");
-}
-
-/// A sweep cannot be undone: the tokens of a key that was swept are refused for the rest of its time.
-#[tokio::test]
-async fn a_clock_that_leaps_ahead_for_less_than_ten_minutes_sweeps_no_key() {
-    let at = Paying::new();
-    assert_eq!(at.pay(&[at.token()]), 200);
-    let spent = at.site.resolver.in_force().spent.clone();
-    let (now, begin) = (NOW.unix(), Instant::now());
-    let mut steady = Steady::new(now, begin);
-    for (now, seconds, again) in [
-        (now, 0, PATIENCE),
-        (now + 600, 600, SWEEP_EVERY),
-        // By the first key's end and a day more it would be swept.
-        (now + 4200 + 30 * DAY, 4200, PATIENCE),
-        (now + 4799 + 30 * DAY, 4799, PATIENCE),
-        (now + 4800, 4800, PATIENCE),
-        (now + 5400, 5400, SWEEP_EVERY),
-    ] {
-        let instant = begin + Duration::from_secs(seconds);
-        assert_eq!(sweep_some(spent.clone(), now, &mut steady, instant).await, again, "{seconds}");
-    }
-    assert_eq!(at.pay(&[at.token()]), 200, "the key is still good");
-    for seconds in [6000, 6600] {
-        let instant = begin + Duration::from_secs(seconds);
-        sweep_some(spent.clone(), now + seconds + 30 * DAY, &mut steady, instant).await;
-    }
-    assert_eq!(at.pay(&[at.token()]), 401, "nobody set that clock right");
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! Prices that change under clients which have not heard of it.
+
+use super::*;
+
+/// Changes the price of a lookup as SIGHUP does.
+fn reprice(at: &Paying, (from, to): (u8, u8), edition: u32) {
+    let rules = std::fs::read_to_string(at.site.path("rules.toml")).unwrap();
+    let rules = rules.replace(&format!("edition = {}", edition - 1), &format!("edition = {edition}"));
+    let rules = rules.replace(&format!("lookup = {from}"), &format!("lookup = {to}"));
+    std::fs::write(at.site.path("rules.toml"), rules).unwrap();
+    at.site.resolver.take_up(at.site.resolver.next_rules().unwrap().unwrap());
+}
+
+/// A client learns of a price within two hours of the last gateway: a relay's copy lives for one, its session for
+/// another; and the last gateway turns within an hour of the resolver.
+#[test]
+fn a_price_that_was_changed_is_taken_for_three_hours_yet_and_burns_nothing() {
+    for (old, new) in [(2, 1), (1, 3)] {
+        let at = Paying::with(old, 1000, 1000);
+        reprice(&at, (old, new), 2);
+        let pay = |count: u8| at.pay(&(0..count).map(|_| at.token()).collect::<Vec<_>>());
+        // Another change of the rules does not cut it short.
+        at.site.clock.advance(3600);
+        reprice(&at, (new, new), 3);
+        at.site.clock.advance(7199);
+        assert_eq!((pay(old), pay(new), pay(4), pay(0)), (200, 200, 400, 401));
+        at.site.clock.advance(1);
+        assert_eq!((pay(old), pay(new)), (400, 200));
+    }
+}
+
+#[test]
+fn what_was_free_costs_its_price_at_once() {
+    let at = Paying::with(0, 1000, 1000);
+    reprice(&at, (0, 1), 2);
+    assert_eq!((at.ask(NUMBER, &[]).status().as_u16(), at.pay(&[at.token()])), (401, 200));
+}
