@@ -1,5 +1,13 @@
+//! What becomes of the file: who may read it, what is refused, what is left of what was deleted.
+
 use super::*;
 use crate::authority::SCHEMA;
+
+fn created() -> (tempfile::TempDir, Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+    (folder, database)
+}
 
 #[test]
 fn none_is_made_silently() {
@@ -31,8 +39,7 @@ fn rejects_what_is_not_ours() {
 #[test]
 fn the_files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+    let (folder, database) = created();
     let change =
         |connection: &Transaction<'_>| connection.execute("UPDATE feed SET last = 1", []).map(Ok::<_, ()>);
     database.write(change).unwrap().unwrap();
@@ -45,8 +52,7 @@ fn the_files_are_their_owners_alone() {
 
 #[test]
 fn a_change_that_is_refused_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+    let (_folder, database) = created();
     let change = |connection: &Transaction<'_>| {
         connection.execute("UPDATE feed SET last = 9", []).map(|_| Err::<(), _>("refused"))
     };
@@ -59,8 +65,7 @@ fn a_change_that_is_refused_changes_nothing() {
 
 #[test]
 fn a_copy_holds_what_is_there_and_overwrites_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+    let (folder, database) = created();
     let change =
         |connection: &Transaction<'_>| connection.execute("UPDATE feed SET last = 9", []).map(Ok::<_, ()>);
     database.write(change).unwrap().unwrap();
@@ -85,8 +90,7 @@ fn a_copy_holds_what_is_there_and_overwrites_nothing() {
 
 #[test]
 fn nothing_of_what_was_deleted_is_left_in_the_files() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+    let (folder, database) = created();
     let uri = |number: u32| format!("tel:+1415{number:07}");
     let fill = |connection: &Transaction<'_>| {
         for number in 0..300 {
@@ -135,8 +139,7 @@ fn scrubbing_waits_for_no_reader_and_is_done_the_next_time() {
 
 #[test]
 fn a_full_disk_is_named_and_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::create(&folder.path().join("authority.db"), &SCHEMA).unwrap();
+    let (_folder, database) = created();
     let few = |connection: &Connection| connection.pragma_update(None, "max_page_count", 1);
     database.read(few).unwrap();
     let change = |connection: &Transaction<'_>| {

@@ -1,3 +1,5 @@
+//! What a scenario may say, and the sentence for what it may not.
+
 use super::*;
 use std::fs;
 use std::path::Path;

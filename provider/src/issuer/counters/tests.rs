@@ -1,3 +1,5 @@
+//! Quotas as they are counted in the database.
+
 use super::*;
 use std::thread;
 

@@ -1,3 +1,5 @@
+//! One key: the vectors of RFC 9474 and RFC 9578, its file, and faults.
+
 use super::*;
 use discreet_protocol::token::TokenRequest;
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! All keys of an issuer: which one signs when, their files, and rotation.
+
 use super::*;
 use discreet_protocol::token::TokenKey;
 use serde_json::Value;
