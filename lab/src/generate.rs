@@ -59,21 +59,34 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Writes the lines of `count` people of `world` to a new file.
-pub(crate) fn write(world: &World, seed: u64, count: u64, file: &Path) -> Result<()> {
+fn write(world: &World, seed: u64, count: u64, file: &Path) -> Result<()> {
     let bar = ProgressBar::new(count).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} eta {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let out = File::create_new(file).with_context(|| format!("cannot create {}", file.display()))?;
+    let written = write_to(world, seed, count, out, || bar.inc(1));
+    written.with_context(|| format!("cannot write {}", file.display()))?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Writes the lines of `count` people of `world`, and calls `progress` after each.
+pub(crate) fn write_to(
+    world: &World,
+    seed: u64,
+    count: u64,
+    out: impl Write,
+    progress: impl Fn(),
+) -> Result<()> {
     let mut out = BufWriter::new(out);
     let mut written = 0;
     write_lines(world, seed, count, |line| {
         written += 1;
-        bar.inc(1);
-        writeln!(out, "{line}").with_context(|| format!("cannot write {}", file.display()))
+        progress();
+        Ok(writeln!(out, "{line}")?)
     })?;
     out.flush()?;
-    bar.finish_and_clear();
     ensure!(written == count, "the numbering plans used here hold only {written} numbers");
     Ok(())
 }

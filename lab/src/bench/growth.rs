@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(super) struct Size {
     mappings: u64,
     import_seconds: f64,
+    import_cpu_seconds: f64,
     import_peak: u64,
     file_bytes: u64,
     gateway_anonymous: u64,
@@ -27,6 +28,7 @@ impl Size {
         json!({
             "mappings": self.mappings,
             "import_seconds": self.import_seconds,
+            "import_cpu_seconds": self.import_cpu_seconds,
             "import_peak_bytes": self.import_peak,
             "file_bytes": self.file_bytes,
             "gateway_anonymous_bytes": self.gateway_anonymous,
@@ -64,6 +66,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<(Vec<Row>, Vec<Size>)> {
         sizes.push(Size {
             mappings: *mappings,
             import_seconds: system.import.time.as_secs_f64(),
+            import_cpu_seconds: system.import.used.as_secs_f64(),
             import_peak: system.import.peak,
             file_bytes: system.file_bytes()?,
             gateway_anonymous: gateway.memory()?.anonymous,
@@ -75,15 +78,16 @@ pub(super) async fn measure(bench: &Bench) -> Result<(Vec<Row>, Vec<Size>)> {
 /// For people.
 pub(super) fn table(sizes: &[Size]) -> Vec<String> {
     let heading = format!(
-        "{:>10} {:>12} {:>14} {:>10} {:>22}",
-        "mappings", "import s", "its peak MB", "file MB", "gateway anonymous MB"
+        "{:>10} {:>18} {:>12} {:>14} {:>10} {:>22}",
+        "mappings", "made, imported s", "import CPU s", "its peak MB", "file MB", "gateway anonymous MB"
     );
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let line = |size: &Size| {
         format!(
-            "{:>10} {:>12.1} {:>14.1} {:>10.0} {:>22.1}",
+            "{:>10} {:>18.1} {:>12.1} {:>14.1} {:>10.0} {:>22.1}",
             size.mappings,
             size.import_seconds,
+            size.import_cpu_seconds,
             mb(size.import_peak),
             mb(size.file_bytes),
             mb(size.gateway_anonymous)

@@ -1,6 +1,7 @@
 //! Our own programs for the benchmark: a directory of so many people, and gateways, relays and a resolver in
 //! front of it, with TLS or without. All files lie in one temporary folder.
 
+use super::cpu;
 use super::load::{Link, Target, Wire};
 use crate::generate;
 use crate::stress::link::Connector;
@@ -86,7 +87,7 @@ impl System {
         for rules in ["free", "priced"] {
             fs::write(path.join(format!("resolver-{rules}.toml")), resolver_config(rules))?;
         }
-        let import = fill(&world, path, mappings).await?;
+        let import = Import::run(&world, path, mappings).await?;
         let begun = world.now.start_of_day();
         keyfile::create(&path.join("ohttp.keys"), &ratchet(begun))?;
         fs::write(path.join("init.toml"), gateway_config("free", &listen(Transport::Plain, "gateway")))?;
@@ -179,45 +180,43 @@ impl System {
     }
 }
 
-/// Makes and imports the mappings; they go through a file that is not kept.
 /// No secret: the keys last as long as a run.
 fn ratchet(begun: Timestamp) -> Ratchet {
     Ratchet::new(Secret32::new([12; 32]), 0, begun, 30)
 }
 
-async fn fill(world: &World, folder: &Path, mappings: u64) -> Result<Import> {
-    let file = folder.join("mappings.jsonl");
-    let (path, world) = (file.clone(), world.clone());
-    tokio::task::spawn_blocking(move || generate::write(&world, SEED, mappings, &path)).await??;
-    let config = "resolver-free.toml";
-    run("discreet-resolver", &["--config", config, "init"], folder).await?;
-    let import = Import::run(config, folder).await?;
-    fs::remove_file(file).context("cannot remove the mappings that were imported")?;
-    Ok(import)
-}
-
 /// What an import took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Import {
+    /// Processor time.
+    pub(crate) used: Duration,
+    /// Until it ended, with the making of the mappings beside it.
     pub(crate) time: Duration,
     /// The most it had in memory, in bytes, files it read and wrote included.
     pub(crate) peak: u64,
 }
 
-/// How often it is looked how much memory an import has.
+/// How often it is looked what an import has used.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Import {
-    async fn run(config: &str, folder: &Path) -> Result<Self> {
+    /// Imports mappings as they are made: the lines of many would take more room on the disk than there is.
+    async fn run(world: &World, folder: &Path, mappings: u64) -> Result<Self> {
+        let config = "resolver-free.toml";
+        run("discreet-resolver", &["--config", config, "init"], folder).await?;
         let mut command = Command::new(beside("discreet-resolver")?);
-        command.args(["--config", config, "import", "mappings.jsonl"]).current_dir(folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["--config", config, "import", "-"]).current_dir(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let start = Instant::now();
         let mut child = command.spawn().context("cannot start discreet-resolver")?;
-        let status = format!("/proc/{}/status", child.id());
-        let mut peak = 0;
+        let (world, lines) = (world.clone(), child.stdin.take().context("the import reads nothing")?);
+        let written =
+            tokio::task::spawn_blocking(move || generate::write_to(&world, SEED, mappings, lines, || ()));
+        let (program, status) = (cpu::Program(child.id()), format!("/proc/{}/status", child.id()));
+        let (mut used, mut peak) = (Duration::ZERO, 0);
         let ended = loop {
             // Gone once it has ended.
+            used = used.max(program.used().unwrap_or_default());
             peak = peak.max(fs::read_to_string(&status).ok().and_then(|text| high_water(&text)).unwrap_or(0));
             match child.try_wait()? {
                 Some(ended) => break ended,
@@ -225,7 +224,8 @@ impl Import {
             }
         };
         ensure!(ended.success(), "discreet-resolver import: {ended}");
-        Ok(Self { time: start.elapsed(), peak })
+        written.await??;
+        Ok(Self { used, time: start.elapsed(), peak })
     }
 }
 
