@@ -57,7 +57,7 @@ impl Frames {
     pub(crate) async fn start(pki: &Pki, fates: &[Fate]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (tls, received) = (acceptor(pki), Arc::new(AtomicUsize::new(0)));
+        let (tls, received) = (acceptor(pki, &["h2"]), Arc::new(AtomicUsize::new(0)));
         let fates = Arc::new(Mutex::new(VecDeque::from(fates.to_vec())));
         let mut serving = JoinSet::new();
         let counted = Arc::clone(&received);
@@ -91,13 +91,14 @@ impl Frames {
     }
 }
 
-fn acceptor(pki: &Pki) -> TlsAcceptor {
+/// Offers these protocols by ALPN.
+pub(crate) fn acceptor(pki: &Pki, protocols: &[&str]) -> TlsAcceptor {
     let chain = CertificateDer::pem_file_iter(pki.certificate()).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(pki.key()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let mut config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
 
