@@ -204,9 +204,10 @@ impl Connections {
         request: Request<Full<Bytes>>,
         max_response_bytes: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
+        let turn = self.pool.turn();
         let (mut may_resend, mut unsent, mut pauses) = (true, 0, pauses());
         loop {
-            let answer = self.pool.send(request.clone(), max_response_bytes).await;
+            let answer = self.pool.send(turn, request.clone(), max_response_bytes).await;
             if answer.as_ref().err() == Some(&Failure::Unreachable) {
                 if !self.outage.note(Instant::now()) {
                     return Err(UpstreamError::Connect);
@@ -216,7 +217,7 @@ impl Connections {
             }
             self.outage.over();
             match answer {
-                // The same pool, which learns only now, if not a moment later, that a connection is no good.
+                // In the same turn: only now, if not a moment later, is the connection known to be no good.
                 Err(Failure::Unsent) if unsent < MAX_UNSENT => {
                     unsent += 1;
                     sleep(pauses.next().unwrap_or_default()).await;

@@ -6,6 +6,7 @@
 //! was a sixth of a relay's instructions.
 
 use std::{
+    collections::VecDeque,
     future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -31,7 +32,10 @@ use hyper_util::{
     client::legacy::connect::{Connection as _, HttpConnector},
     rt::TokioTimer,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::{Notify, oneshot, watch},
+    time::{Instant, sleep, timeout},
+};
 use tower_service::Service as _;
 
 use super::{
@@ -42,7 +46,7 @@ use crate::tasks::Executor;
 
 /// How many HTTP/2 connections are kept: one would put all requests in one queue.
 const CONNECTIONS: usize = 4;
-/// How long to wait for a TCP connection.
+/// How long to wait for a connection: name, TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// When an unused connection is given up. Shorter than our servers' idle times, because a request
 /// on an HTTP/1.1 connection that is just being closed is lost, not repeated.
@@ -67,8 +71,10 @@ pub(super) struct Pool {
     executor: Executor,
     /// What the connection made last speaks.
     speaks_http1: AtomicBool,
-    /// By the moment of their last use.
-    idle: Mutex<Vec<Used<Http1>>>,
+    /// Taken in the order of their last use, so that one who asks again and again does not always get the same.
+    idle: Mutex<VecDeque<Used<Http1>>>,
+    /// Told when an idle connection comes.
+    freed: Notify,
     places: [Place; CONNECTIONS],
     next: AtomicUsize,
     is_swept: AtomicBool,
@@ -78,9 +84,12 @@ pub(super) struct Pool {
 #[derive(Debug, Default)]
 struct Place {
     connection: Mutex<Option<Used<Http2>>>,
-    /// Held by whoever makes the connection that the others wait for. The last failure, and when it was.
-    connecting: tokio::sync::Mutex<Option<(Instant, Failure)>>,
+    /// The attempt to make it that is under way. It is nobody's who waits for it: he may leave.
+    attempt: Mutex<Option<watch::Receiver<Attempt>>>,
 }
+
+/// `None` while it is under way. Then the connection, or that the upstream does not speak HTTP/2.
+type Attempt = Option<Result<Option<Http2>, Failure>>;
 
 #[derive(Debug)]
 struct Used<C> {
@@ -100,7 +109,6 @@ impl Pool {
         tcp.enforce_http(false);
         // Without it a request over HTTP/2 waits some 40 ms for a delayed acknowledgement.
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         // `Origin` has seen to it that http is for loopback only.
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
         Self {
@@ -111,20 +119,27 @@ impl Pool {
             // Without TLS there is no ALPN to negotiate HTTP/2 by.
             speaks_http1: AtomicBool::new(*origin.scheme() == Scheme::HTTP),
             idle: Mutex::default(),
+            freed: Notify::new(),
             places: Default::default(),
             next: AtomicUsize::new(0),
             is_swept: AtomicBool::new(false),
         }
     }
 
+    /// Whose turn it is: the place that a request keeps to, however often it is sent.
+    pub(super) fn turn(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS
+    }
+
     /// Sends a request, of whose URI path and query count, and waits for its answer: one attempt.
     pub(super) async fn send(
         self: &Arc<Self>,
+        turn: usize,
         mut request: Request<Full<Bytes>>,
         max_response_bytes: usize,
     ) -> Result<Response<Bytes>, Failure> {
         let harmless_alone = request.method().is_safe() || !request.body().is_end_stream();
-        match self.connection().await? {
+        match self.connection(turn).await? {
             Connection::Http1(mut connection) => {
                 request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
                 let response = connection.send_request(request).await;
@@ -151,82 +166,145 @@ impl Pool {
         uri.map_err(|_| Failure::Final(UpstreamError::Protocol))
     }
 
-    async fn connection(self: &Arc<Self>) -> Result<Connection, Failure> {
+    async fn connection(self: &Arc<Self>, turn: usize) -> Result<Connection, Failure> {
+        // Never without a place.
+        let Some(place) = self.places.get(turn) else { return self.http1(turn).await };
         if self.speaks_http1.load(Ordering::Relaxed) {
-            return self.http1().await;
+            return self.http1(turn).await;
         }
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
-        // Never without one.
-        let Some(place) = self.places.get(turn) else { return self.connect().await };
         if let Some(connection) = place.connection() {
             return Ok(Connection::Http2(connection));
         }
-        let asked = Instant::now();
-        let mut failed = place.connecting.lock().await;
-        if let Some(connection) = place.connection() {
+        let mut attempt = self.attempt(turn, place);
+        // A connection that takes long to make keeps nobody waiting while there is another.
+        if let Some(connection) = self.places.iter().find_map(Place::connection) {
             return Ok(Connection::Http2(connection));
         }
-        if self.speaks_http1.load(Ordering::Relaxed) {
-            drop(failed);
-            return self.http1().await;
+        let made = attempt.wait_for(Option::is_some).await.ok().and_then(|made| made.clone());
+        match made.unwrap_or(Err(Failure::Unreachable))? {
+            Some(connection) => Ok(Connection::Http2(connection)),
+            None => self.http1(turn).await,
         }
-        // Else those who wait for one connection would each wait for all attempts before their own.
-        if let Some((_, failure)) = failed.filter(|(at, _)| *at >= asked) {
-            return Err(failure);
-        }
-        let connected = self.connect().await;
-        *failed = connected.as_ref().err().map(|failure| (Instant::now(), *failure));
-        if let Ok(Connection::Http2(connection)) = &connected {
-            *lock(&place.connection) = Some(Used { connection: connection.clone(), last: Instant::now() });
-        }
-        connected
     }
 
-    /// The connection that was used last, of those that take a request now, or else a new one.
-    async fn http1(self: &Arc<Self>) -> Result<Connection, Failure> {
-        let idle = {
-            let mut idle = lock(&self.idle);
-            let usable = |used: &Used<Http1>| used.is_fresh() && used.connection.is_ready();
-            idle.iter().rposition(usable).map(|at| idle.remove(at).connection)
-        };
-        match idle {
-            Some(connection) => Ok(Connection::Http1(connection)),
-            None => self.connect().await,
+    /// The attempt for this place that is under way, or a new one.
+    fn attempt(self: &Arc<Self>, turn: usize, place: &Place) -> watch::Receiver<Attempt> {
+        let mut under_way = lock(&place.attempt);
+        // One that was aborted has nobody left to say so.
+        if let Some(attempt) = under_way.as_ref().filter(|attempt| attempt.has_changed().is_ok()) {
+            return attempt.clone();
         }
+        let (say, attempt) = watch::channel(None);
+        *under_way = Some(attempt.clone());
+        let pool = Arc::clone(self);
+        self.executor.execute(async move {
+            let made = pool.connect().await.map(|connection| pool.put(turn, connection));
+            if let Some(place) = pool.places.get(turn) {
+                *lock(&place.attempt) = None;
+            }
+            say.send_replace(Some(made));
+        });
+        attempt
+    }
+
+    /// An idle connection or, if none comes before, a new one.
+    async fn http1(self: &Arc<Self>, turn: usize) -> Result<Connection, Failure> {
+        if let Some(idle) = self.idle() {
+            return Ok(Connection::Http1(idle));
+        }
+        let (give, mut new) = oneshot::channel();
+        let pool = Arc::clone(self);
+        self.executor.execute(async move {
+            let made = pool.connect().await;
+            // Who waited for it has found another, or left.
+            if let Err(Ok(connection)) = give.send(made) {
+                pool.put(turn, connection);
+            }
+        });
+        loop {
+            tokio::select! {
+                biased;
+                made = &mut new => return made.unwrap_or(Err(Failure::Unreachable)),
+                () = self.freed.notified() => if let Some(idle) = self.idle() {
+                    return Ok(Connection::Http1(idle));
+                },
+            }
+        }
+    }
+
+    /// The connection of those that take a request now that has not been used for the longest time.
+    fn idle(&self) -> Option<Http1> {
+        let mut idle = lock(&self.idle);
+        for _ in 0..idle.len() {
+            let used = idle.pop_front().filter(|used| used.is_fresh() && !used.connection.is_closed());
+            match used {
+                Some(used) if used.connection.is_ready() => return Some(used.connection),
+                // It has only just been answered.
+                Some(used) => idle.push_back(used),
+                None => {}
+            }
+        }
+        None
     }
 
     fn keep(&self, connection: Http1) {
         let mut idle = lock(&self.idle);
-        if !connection.is_closed() && idle.len() < MAX_IDLE_HTTP1 {
-            idle.push(Used { connection, last: Instant::now() });
+        if idle.len() >= MAX_IDLE_HTTP1 {
+            idle.pop_front();
+        }
+        idle.push_back(Used { connection, last: Instant::now() });
+        drop(idle);
+        self.freed.notify_one();
+    }
+
+    /// Puts a new connection where others find it; returns it if it can be shared.
+    fn put(&self, turn: usize, connection: Connection) -> Option<Http2> {
+        match connection {
+            Connection::Http1(connection) => {
+                self.keep(connection);
+                None
+            }
+            Connection::Http2(connection) => {
+                let used = Used { connection: connection.clone(), last: Instant::now() };
+                if let Some(place) = self.places.get(turn) {
+                    *lock(&place.connection) = Some(used);
+                }
+                Some(connection)
+            }
         }
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Connection, Failure> {
-        let mut connector = self.connector.clone();
-        let origin = self.absolute(Uri::default())?;
-        let refused = |error: Box<dyn std::error::Error + Send + Sync>| judge_connecting(&*error);
-        poll_fn(|context| connector.poll_ready(context)).await.map_err(refused)?;
-        let stream = connector.call(origin).await.map_err(refused)?;
-        let is_http2 = stream.connected().is_negotiated_h2();
-        self.speaks_http1.store(!is_http2, Ordering::Relaxed);
+        let connection = timeout(CONNECT_TIMEOUT, self.handshakes()).await;
+        let connection = connection.unwrap_or(Err(Failure::Unreachable))?;
+        let is_http1 = matches!(connection, Connection::Http1(_));
+        self.speaks_http1.store(is_http1, Ordering::Relaxed);
         if !self.is_swept.swap(true, Ordering::Relaxed) {
             self.sweep();
         }
-        if is_http2 {
+        Ok(connection)
+    }
+
+    /// Until a request can be sent. Whatever fails, none was.
+    async fn handshakes(&self) -> Result<Connection, Failure> {
+        let mut connector = self.connector.clone();
+        let origin = self.absolute(Uri::default())?;
+        poll_fn(|context| connector.poll_ready(context)).await.map_err(|error| judge_connecting(&*error))?;
+        let stream = connector.call(origin).await.map_err(|error| judge_connecting(&*error))?;
+        // How a connection ends, the requests on it are told.
+        if stream.connected().is_negotiated_h2() {
             let mut builder = http2::Builder::new(self.executor.clone());
             builder.timer(TokioTimer::new());
             builder.keep_alive_interval(PROBE_INTERVAL).keep_alive_while_idle(true);
-            let made = builder.handshake(stream).await;
-            let (connection, going_on) = made.map_err(|error| judge(&error, false, true))?;
-            // How it ends, the requests on it are told.
+            let (connection, going_on) =
+                builder.handshake(stream).await.map_err(|error| judge_connecting(&error))?;
             self.executor.execute(async move { drop(going_on.await) });
             Ok(Connection::Http2(connection))
         } else {
-            let made = http1::handshake(stream).await;
-            let (mut connection, going_on) = made.map_err(|error| judge(&error, false, false))?;
+            let (mut connection, going_on) =
+                http1::handshake(stream).await.map_err(|error| judge_connecting(&error))?;
             self.executor.execute(async move { drop(going_on.await) });
-            connection.ready().await.map_err(|error| judge(&error, false, false))?;
+            connection.ready().await.map_err(|error| judge_connecting(&error))?;
             Ok(Connection::Http1(connection))
         }
     }

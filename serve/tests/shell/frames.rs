@@ -49,6 +49,7 @@ pub(crate) enum Fate {
 pub(crate) struct Frames {
     address: SocketAddr,
     received: Arc<AtomicUsize>,
+    opened: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
 
@@ -60,11 +61,13 @@ impl Frames {
         let (tls, received) = (acceptor(pki, &["h2"]), Arc::new(AtomicUsize::new(0)));
         let fates = Arc::new(Mutex::new(VecDeque::from(fates.to_vec())));
         let mut serving = JoinSet::new();
-        let counted = Arc::clone(&received);
+        let opened = Arc::new(AtomicUsize::new(0));
+        let (counted, accepted) = (Arc::clone(&received), Arc::clone(&opened));
         serving.spawn(async move {
             let mut open = JoinSet::new();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (tls, fates, counted) = (tls.clone(), Arc::clone(&fates), Arc::clone(&counted));
                 open.spawn(async move {
                     let mut stream = tls.accept(socket).await.unwrap();
@@ -79,11 +82,16 @@ impl Frames {
                 });
             }
         });
-        Self { address, received, _serving: serving }
+        Self { address, received, opened, _serving: serving }
     }
 
     pub(crate) fn upstream(&self, pki: &Pki) -> Upstream {
         pki.upstream(self.address)
+    }
+
+    /// Connections.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened.load(Ordering::SeqCst)
     }
 
     pub(crate) fn received(&self) -> usize {

@@ -20,8 +20,9 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    net::TcpListener,
-    sync::watch,
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, pause, sleep},
 };
@@ -54,11 +55,11 @@ impl Counted {
             let mut connections = JoinSet::new();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
-                counted.fetch_add(1, Ordering::SeqCst);
+                let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
                 let (tls, open, waiting) = (tls.clone(), open.clone(), Arc::clone(&waiting));
                 connections.spawn(async move {
                     open.send_modify(|open| *open += 1);
-                    let service = service_fn(move |request| answer(request, Arc::clone(&waiting)));
+                    let service = service_fn(move |request| answer(number, request, Arc::clone(&waiting)));
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let _ = match tls {
                         Some(tls) => {
@@ -80,6 +81,7 @@ impl Counted {
 }
 
 async fn answer(
+    connection: usize,
     request: Request<Incoming>,
     waiting: Arc<tokio::sync::Barrier>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -87,7 +89,7 @@ async fn answer(
         waiting.wait().await;
     }
     let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();
-    let text = format!("{:?} {} {hosts:?}", request.version(), request.uri());
+    let text = format!("{:?} {} {hosts:?} over {connection}", request.version(), request.uri());
     Ok(Response::new(Full::from(text)))
 }
 
@@ -112,7 +114,7 @@ async fn one_request_after_another_goes_over_one_connection_of_http1() {
     let upstream = upstream(server.address);
     for _ in 0..10 {
         let said = text(&upstream, "http://elsewhere.example/a?b").await;
-        assert_eq!(said, format!("HTTP/1.1 /a?b [\"{}\"]", server.address));
+        assert_eq!(said, format!("HTTP/1.1 /a?b [\"{}\"] over 1", server.address));
     }
     assert_eq!(server.opened(), 1);
 }
@@ -126,6 +128,57 @@ async fn so_many_at_once_take_so_many_connections_of_http1_which_are_kept() {
     assert_eq!(server.opened(), 20);
 }
 
+/// Else the upstream would know whoever asks again at once by the connection.
+#[tokio::test]
+async fn idle_connections_of_http1_take_turns() {
+    let server = Counted::start(None, 3).await;
+    let upstream = Arc::new(upstream(server.address));
+    assert_eq!(crowd(&upstream, 3).await, [Ok(StatusCode::OK); 3]);
+    let mut over = Vec::new();
+    for _ in 0..6 {
+        let said = text(&upstream, "/").await;
+        over.push(said.rsplit_once(' ').unwrap().1.to_owned());
+    }
+    assert_eq!(over[..3], over[3..]);
+    over.sort();
+    assert_eq!(over, ["1", "1", "2", "2", "3", "3"]);
+}
+
+/// RFC 9112 §9.6: the server says that it will take no more requests on this connection.
+#[tokio::test]
+async fn a_connection_that_is_to_be_closed_is_not_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = upstream(listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        // None of them is closed here.
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            assert!(socket.read(&mut [0; 1024]).await.unwrap() > 0);
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+            socket.write_all(answer).await.unwrap();
+            sockets.push(socket);
+        }
+        sockets
+    });
+    for _ in 0..3 {
+        assert_eq!(text(&upstream, "/").await, "ok");
+    }
+    for mut socket in server.await.unwrap() {
+        assert_eq!(socket.read(&mut [0; 16]).await.unwrap(), 0, "the client has closed it");
+    }
+}
+
+/// What is left of an answer that was not read must not be taken for the next one's beginning.
+#[tokio::test]
+async fn a_connection_with_an_answer_that_is_too_large_is_not_used_again() {
+    let server = Counted::start(None, 1).await;
+    let upstream = upstream(server.address);
+    assert_eq!(upstream.send(get("/"), 3).await.unwrap_err(), UpstreamError::TooLarge);
+    let said = text(&upstream, "/").await;
+    assert!(said.ends_with(" over 2"), "{said}");
+}
+
 #[tokio::test]
 async fn a_crowd_shares_four_connections_of_http2() {
     let pki = Pki::new();
@@ -135,7 +188,7 @@ async fn a_crowd_shares_four_connections_of_http2() {
     assert_eq!(crowd(&upstream, 40).await, [Ok(StatusCode::OK); 40]);
     assert_eq!(server.opened(), 4);
     let said = text(&upstream, "/a?b").await;
-    assert_eq!(said, format!("HTTP/2.0 https://{}/a?b []", server.address));
+    assert_eq!(said, format!("HTTP/2.0 https://{}/a?b [] over 1", server.address));
 }
 
 /// Who comes while it is not known what the server speaks waits for that, and then for nobody.
@@ -149,7 +202,7 @@ async fn a_crowd_at_a_tls_server_without_http2_takes_a_connection_each() {
         assert_eq!(crowd(&upstream, 20).await, [Ok(StatusCode::OK); 20]);
         assert_eq!(server.opened(), 20, "{protocols:?}");
         let said = text(&upstream, "/").await;
-        assert_eq!(said, format!("HTTP/1.1 / [\"{}\"]", server.address));
+        assert!(said.starts_with(&format!("HTTP/1.1 / [\"{}\"] ", server.address)), "{said}");
     }
 }
 
@@ -187,6 +240,41 @@ async fn what_is_used_again_and_again_stays_open() {
         let places = if protocol == "h2" { 4 } else { 1 };
         assert_eq!(server.opened(), places, "{protocol}");
     }
+}
+
+/// One backend that takes a connection and says nothing must not hold a quarter of all requests.
+#[tokio::test]
+async fn a_handshake_that_hangs_holds_nobody_while_there_is_another_connection() {
+    let pki = Pki::new();
+    let server = Counted::start(Some((&pki, &["h2"])), 1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Arc::new(pki.upstream(listener.local_addr().unwrap()));
+    let (hangs, behind) = (Arc::new(Notify::new()), server.address);
+    let hung = Arc::clone(&hangs);
+    let mut balancer = JoinSet::new();
+    balancer.spawn(async move {
+        let (_held, _) = listener.accept().await.unwrap();
+        hung.notify_one();
+        let mut passing = JoinSet::new();
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut onward = TcpStream::connect(behind).await.unwrap();
+            passing.spawn(async move { copy_bidirectional(&mut socket, &mut onward).await });
+        }
+    });
+    let first = tokio::spawn({
+        let upstream = Arc::clone(&upstream);
+        async move { text(&upstream, "/").await }
+    });
+    hangs.notified().await;
+    // Five turns: the last is that of the place whose handshake hangs.
+    for _ in 0..5 {
+        assert!(text(&upstream, "/").await.starts_with("HTTP/2.0 "));
+    }
+    assert!(!first.is_finished());
+    // The attempt is given up, and the one who waited for it goes on.
+    pause();
+    assert!(first.await.unwrap().starts_with("HTTP/2.0 "));
 }
 
 /// Each would otherwise wait until all before it have failed.
