@@ -58,6 +58,10 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How many unused HTTP/1.1 connections are kept.
 const MAX_IDLE_HTTP1: usize = 512;
 
+/// What is read of an HTTP/1.1 connection at once: a gateway's answer with its head, which would otherwise come in
+/// two pieces and be copied together. No head may be longer.
+const READ_BUFFER: usize = 16_384;
+
 type Http1 = http1::SendRequest<Full<Bytes>>;
 type Http2 = http2::SendRequest<Full<Bytes>>;
 
@@ -301,8 +305,10 @@ impl Pool {
             self.executor.execute(async move { drop(going_on.await) });
             Ok(Connection::Http2(connection))
         } else {
+            let mut http1 = http1::Builder::new();
+            http1.read_buf_exact_size(Some(READ_BUFFER));
             let (mut connection, going_on) =
-                http1::handshake(stream).await.map_err(|error| judge_connecting(&error))?;
+                http1.handshake(stream).await.map_err(|error| judge_connecting(&error))?;
             self.executor.execute(async move { drop(going_on.await) });
             connection.ready().await.map_err(|error| judge_connecting(&error))?;
             Ok(Connection::Http1(connection))
