@@ -220,6 +220,9 @@ impl Pool {
         let pool = Arc::clone(self);
         self.executor.execute(async move {
             let made = pool.connect().await;
+            if let Ok(Connection::Http2(shared)) = &made {
+                pool.put(turn, Connection::Http2(shared.clone()));
+            }
             // Who waited for it has found another, or left.
             if let Err(Ok(connection)) = give.send(made) {
                 pool.put(turn, connection);

@@ -32,6 +32,9 @@ use crate::{
     support::{Pki, get, upstream},
 };
 
+/// Places for HTTP/2.
+const CONNECTIONS: usize = 4;
+
 /// Answers with what a request says of itself, and counts connections.
 struct Counted {
     address: SocketAddr,
@@ -242,6 +245,47 @@ async fn what_is_used_again_and_again_stays_open() {
     }
 }
 
+/// Passes connections on to whoever is behind it, and ends them when that changes.
+async fn balance(listener: TcpListener, behind: watch::Receiver<SocketAddr>) {
+    let mut passing = JoinSet::new();
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut behind = behind.clone();
+        let address = *behind.borrow_and_update();
+        let mut onward = TcpStream::connect(address).await.unwrap();
+        passing.spawn(async move {
+            tokio::select! {
+                _ = copy_bidirectional(&mut socket, &mut onward) => {}
+                changed = behind.changed() => changed.unwrap(),
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn what_an_upstream_speaks_is_found_out_with_each_connection() {
+    let pki = Pki::new();
+    for (before, after) in [("h2", "http/1.1"), ("http/1.1", "h2")] {
+        let old = Counted::start(Some((&pki, &[before])), 1).await;
+        let new = Counted::start(Some((&pki, &[after])), 8).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Arc::new(pki.upstream(listener.local_addr().unwrap()));
+        let (turn_to, behind) = watch::channel(old.address);
+        let mut balancer = JoinSet::new();
+        balancer.spawn(balance(listener, behind));
+        text(&upstream, "/").await;
+        turn_to.send(new.address).unwrap();
+        let mut open = old.open.clone();
+        open.wait_for(|open| *open == 0).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(crowd(&upstream, 8).await, [Ok(StatusCode::OK); 8], "{before} to {after}");
+        }
+        let version = if after == "h2" { "HTTP/2.0 " } else { "HTTP/1.1 " };
+        assert!(text(&upstream, "/").await.starts_with(version));
+        assert!(new.opened() <= 8 + CONNECTIONS, "{}", new.opened());
+    }
+}
+
 /// One backend that takes a connection and says nothing must not hold a quarter of all requests.
 #[tokio::test]
 async fn a_handshake_that_hangs_holds_nobody_while_there_is_another_connection() {
@@ -249,18 +293,13 @@ async fn a_handshake_that_hangs_holds_nobody_while_there_is_another_connection()
     let server = Counted::start(Some((&pki, &["h2"])), 1).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Arc::new(pki.upstream(listener.local_addr().unwrap()));
-    let (hangs, behind) = (Arc::new(Notify::new()), server.address);
+    let (hangs, (_stays, behind)) = (Arc::new(Notify::new()), watch::channel(server.address));
     let hung = Arc::clone(&hangs);
     let mut balancer = JoinSet::new();
     balancer.spawn(async move {
         let (_held, _) = listener.accept().await.unwrap();
         hung.notify_one();
-        let mut passing = JoinSet::new();
-        loop {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut onward = TcpStream::connect(behind).await.unwrap();
-            passing.spawn(async move { copy_bidirectional(&mut socket, &mut onward).await });
-        }
+        balance(listener, behind).await;
     });
     let first = tokio::spawn({
         let upstream = Arc::clone(&upstream);
