@@ -7,13 +7,15 @@
 
 mod config;
 mod outage;
-mod pool;
 mod proof;
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,8 +25,13 @@ use http::{
     Request, Response, Uri,
     uri::{Authority, PathAndQuery},
 };
-use http_body_util::Full;
-use hyper::rt::Executor as _;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{body::Body as _, rt::Executor as _};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioTimer,
+};
 use thiserror::Error;
 use tokio::{
     runtime::Handle,
@@ -35,20 +42,33 @@ use tokio::{
 pub use self::config::{Identity, Origin, OriginError, UpstreamConfig};
 use self::{
     outage::{Outage, pauses},
-    pool::Pool,
-    proof::Failure,
+    proof::{Failure, judge},
 };
 use crate::{
     tasks::{Executor, Tasks},
     tls::{TlsError, client_config},
 };
 
+/// How many HTTP/2 connections are kept: one would put all requests in one queue.
+const CONNECTIONS: usize = 4;
+/// How long to wait for a TCP connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// When an unused connection is given up. Shorter than our servers' idle times, because a request
+/// on an HTTP/1.1 connection that is just being closed is lost, not repeated.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a silent HTTP/2 connection is probed, so that a dead one is noticed before it is used.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a request is taken back that hyper has not touched: as often as the pool hands out a connection
 /// that is just ending.
 const MAX_UNSENT: u32 = 3;
+/// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
+const MAX_IDLE_HTTP1: usize = 128;
+
 /// Exchanges that go on at once, also those whose caller has left: whoever asks and leaves must not pile them
 /// up. More cannot be sent.
 const MAX_EXCHANGES: usize = 4096;
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// What is behind an origin. Cheap to share by reference; dropping it closes the connections.
 #[derive(Debug)]
@@ -56,15 +76,16 @@ pub struct Upstream {
     config: UpstreamConfig,
     origin: Origin,
     timeout: Duration,
-    connections: RwLock<Arc<Connections>>,
+    pools: RwLock<Arc<Pools>>,
     exchanges: Arc<Semaphore>,
     tasks: Tasks,
 }
 
 /// The connections, shared with the exchanges that go on.
 #[derive(Debug)]
-struct Connections {
-    pool: Arc<Pool>,
+struct Pools {
+    clients: Vec<HttpClient>,
+    next: AtomicUsize,
     outage: Outage,
 }
 
@@ -97,7 +118,7 @@ impl Upstream {
     pub fn new(config: &UpstreamConfig) -> Result<Self, TlsError> {
         let tasks = Tasks::default();
         Ok(Self {
-            connections: RwLock::new(connections(config, &tasks)?),
+            pools: RwLock::new(pools(config, &tasks)?),
             config: config.clone(),
             origin: config.url.clone(),
             timeout: timeout_of(config),
@@ -118,8 +139,8 @@ impl Upstream {
     ///
     /// When a file cannot be used: nothing changes.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let new = connections(&self.config, &self.tasks)?;
-        *self.connections.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let new = pools(&self.config, &self.tasks)?;
+        *self.pools.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
@@ -154,15 +175,26 @@ impl Upstream {
         let (parts, body) = request.into_parts();
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = parts.method;
-        *outgoing.uri_mut() = path_of(parts.uri);
+        *outgoing.uri_mut() = self.uri(parts.uri)?;
         *outgoing.headers_mut() = parts.headers;
-        let connections = Arc::clone(&self.connections.read().unwrap_or_else(PoisonError::into_inner));
-        let exchange = timeout(self.timeout, connections.deliver(outgoing, max_response_bytes));
+        let pools = Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner));
+        let exchange = timeout(self.timeout, pools.deliver(outgoing, max_response_bytes));
         let exchange = async move {
             let _held = held;
             exchange.await.unwrap_or(Err(UpstreamError::Timeout))
         };
         Exchange { going_on: Some(Box::pin(exchange)), left_to: self.tasks.executor() }.await
+    }
+
+    fn uri(&self, uri: Uri) -> Result<Uri, UpstreamError> {
+        let path = uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+        Uri::builder()
+            .scheme(self.origin.scheme().clone())
+            .authority(self.origin.authority().clone())
+            .path_and_query(path)
+            .build()
+            // Never: all three parts were parsed before.
+            .map_err(|_| UpstreamError::Protocol)
     }
 }
 
@@ -198,16 +230,17 @@ impl<F: Future<Output = Answered> + Send> Drop for Exchange<F> {
     }
 }
 
-impl Connections {
+impl Pools {
     async fn deliver(
         self: Arc<Self>,
         request: Request<Full<Bytes>>,
         max_response_bytes: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        let turn = self.pool.turn();
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let client = self.clients.get(turn).ok_or(UpstreamError::Protocol)?;
         let (mut may_resend, mut unsent, mut pauses) = (true, 0, pauses());
         loop {
-            let answer = self.pool.send(turn, request.clone(), max_response_bytes).await;
+            let answer = exchange(client, request.clone(), max_response_bytes).await;
             if answer.as_ref().err() == Some(&Failure::Unreachable) {
                 if !self.outage.note(Instant::now()) {
                     return Err(UpstreamError::Connect);
@@ -217,7 +250,7 @@ impl Connections {
             }
             self.outage.over();
             match answer {
-                // In the same turn: only now, if not a moment later, is the connection known to be no good.
+                // The same pool, which learns only now, if not a moment later, that a connection is no good.
                 Err(Failure::Unsent) if unsent < MAX_UNSENT => {
                     unsent += 1;
                     sleep(pauses.next().unwrap_or_default()).await;
@@ -231,18 +264,57 @@ impl Connections {
     }
 }
 
-fn connections(config: &UpstreamConfig, tasks: &Tasks) -> Result<Arc<Connections>, TlsError> {
+/// One attempt.
+async fn exchange(
+    client: &HttpClient,
+    request: Request<Full<Bytes>>,
+    max_response_bytes: usize,
+) -> Result<Response<Bytes>, Failure> {
+    let harmless_alone = request.method().is_safe() || !request.body().is_end_stream();
+    let response = client.request(request).await.map_err(|error| judge(&error, harmless_alone))?;
+    let (mut parts, body) = response.into_parts();
+    parts.extensions.clear();
+    // Once there is a response, whatever goes wrong proves nothing.
+    let body = Limited::new(body, max_response_bytes).collect().await.map_err(|error| {
+        let too_large = error.is::<LengthLimitError>();
+        Failure::Final(if too_large { UpstreamError::TooLarge } else { UpstreamError::Protocol })
+    })?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+fn pools(config: &UpstreamConfig, connections: &Tasks) -> Result<Arc<Pools>, TlsError> {
     let identity = config.identity.as_ref();
     let identity = identity.map(|identity| (identity.certificate.as_path(), identity.key.as_path()));
     let tls = client_config(config.ca.as_deref(), identity)?;
-    let pool = Arc::new(Pool::new(&config.url, tls, tasks.executor()));
-    Ok(Arc::new(Connections { pool, outage: Outage::new(timeout_of(config)) }))
-}
-
-fn path_of(uri: Uri) -> Uri {
-    uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/")).into()
+    let clients = (0..CONNECTIONS).map(|_| client(tls.clone(), connections)).collect();
+    let outage = Outage::new(timeout_of(config));
+    Ok(Arc::new(Pools { clients, next: AtomicUsize::new(0), outage }))
 }
 
 fn timeout_of(config: &UpstreamConfig) -> Duration {
     Duration::from_secs(config.timeout_secs.get())
+}
+
+fn client(
+    tls: rustls::ClientConfig,
+    connections: &Tasks,
+) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    // Without it a request over HTTP/2 waits some 40 ms for a delayed acknowledgement.
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    // `Origin` has seen to it that http is for loopback only.
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
+    Client::builder(connections.executor())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_HTTP1)
+        .http2_keep_alive_interval(PROBE_INTERVAL)
+        .http2_keep_alive_while_idle(true)
+        // RFC 9458 §6.5: no repetition without proof that nothing was processed. Whether there is one is
+        // decided here, once, and not by the pool, which would repeat without bound.
+        .retry_canceled_requests(false)
+        .build(https.wrap_connector(tcp))
 }

@@ -115,8 +115,8 @@ async fn c33_nothing_is_sent_twice_when_a_connection_dies() {
     let mut gateway = JoinSet::new();
     gateway.spawn(answer_once_per_connection(listener, Arc::clone(&received)));
     let client = upstream(relay.addr());
-    // A good answer on a new connection, then the end of it, and so on.
-    for (sent, expected) in [200, 502, 200, 502, 200].into_iter().enumerate() {
+    // Four connections in turn: four good answers, four dead connections, and so on.
+    for (sent, expected) in [200, 200, 200, 200, 502, 502, 502, 502, 200].into_iter().enumerate() {
         let response = client.send(sealed("sealed"), 1000).await.unwrap();
         assert_eq!(response.status().as_u16(), expected, "request {sent}");
         assert_eq!(received.load(Ordering::SeqCst), sent + 1, "received once each");

@@ -11,6 +11,8 @@
 
 use std::{error::Error as StdError, io};
 
+use hyper_util::client::legacy::{self, connect::Connected};
+
 use super::UpstreamError;
 
 /// Why one attempt failed.
@@ -29,20 +31,20 @@ pub(super) enum Failure {
 /// What hyper says of a request whose stream it has given up before its content.
 const DROPPED: &str = "runtime dropped the dispatch task";
 
-/// What the failure to connect proves: nothing was sent.
-pub(super) fn judge_connecting(error: &(dyn StdError + 'static)) -> Failure {
-    if is_tls(error) { Failure::Final(UpstreamError::Tls) } else { Failure::Unreachable }
-}
-
 /// What the failure of a request without a response proves. `harmless_alone`: its head is, without the
 /// content that it has, or because the method is safe (RFC 9110 §9.2.1).
-pub(super) fn judge(error: &hyper::Error, harmless_alone: bool, is_http2: bool) -> Failure {
-    if is_unsent(error) {
-        Failure::Unsent
-    } else if is_rejected(error, harmless_alone) || (is_http2 && harmless_alone && is_dropped(error)) {
-        Failure::Unprocessed
-    } else {
-        Failure::Final(UpstreamError::Protocol)
+pub(super) fn judge(error: &legacy::Error, harmless_alone: bool) -> Failure {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    let is_http2 = error.connect_info().is_some_and(Connected::is_negotiated_h2);
+    let is_unprocessed = |cause: &hyper::Error| {
+        is_rejected(cause, harmless_alone) || (is_http2 && harmless_alone && is_dropped(cause))
+    };
+    match (error.is_connect(), is_tls(error)) {
+        (true, true) => Failure::Final(UpstreamError::Tls),
+        (true, false) => Failure::Unreachable,
+        (false, _) if cause.is_some_and(is_unsent) => Failure::Unsent,
+        (false, _) if cause.is_some_and(is_unprocessed) => Failure::Unprocessed,
+        (false, _) => Failure::Final(UpstreamError::Protocol),
     }
 }
 

@@ -49,7 +49,6 @@ pub(crate) enum Fate {
 pub(crate) struct Frames {
     address: SocketAddr,
     received: Arc<AtomicUsize>,
-    opened: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
 
@@ -58,16 +57,14 @@ impl Frames {
     pub(crate) async fn start(pki: &Pki, fates: &[Fate]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (tls, received) = (acceptor(pki, &["h2"]), Arc::new(AtomicUsize::new(0)));
+        let (tls, received) = (acceptor(pki), Arc::new(AtomicUsize::new(0)));
         let fates = Arc::new(Mutex::new(VecDeque::from(fates.to_vec())));
         let mut serving = JoinSet::new();
-        let opened = Arc::new(AtomicUsize::new(0));
-        let (counted, accepted) = (Arc::clone(&received), Arc::clone(&opened));
+        let counted = Arc::clone(&received);
         serving.spawn(async move {
             let mut open = JoinSet::new();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
-                accepted.fetch_add(1, Ordering::SeqCst);
                 let (tls, fates, counted) = (tls.clone(), Arc::clone(&fates), Arc::clone(&counted));
                 open.spawn(async move {
                     let mut stream = tls.accept(socket).await.unwrap();
@@ -82,16 +79,11 @@ impl Frames {
                 });
             }
         });
-        Self { address, received, opened, _serving: serving }
+        Self { address, received, _serving: serving }
     }
 
     pub(crate) fn upstream(&self, pki: &Pki) -> Upstream {
         pki.upstream(self.address)
-    }
-
-    /// Connections.
-    pub(crate) fn opened(&self) -> usize {
-        self.opened.load(Ordering::SeqCst)
     }
 
     pub(crate) fn received(&self) -> usize {
@@ -99,14 +91,13 @@ impl Frames {
     }
 }
 
-/// Offers these protocols by ALPN.
-pub(crate) fn acceptor(pki: &Pki, protocols: &[&str]) -> TlsAcceptor {
+fn acceptor(pki: &Pki) -> TlsAcceptor {
     let chain = CertificateDer::pem_file_iter(pki.certificate()).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(pki.key()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let mut config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
-    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config.alpn_protocols = vec![b"h2".to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }
 

@@ -7,7 +7,6 @@ mod clients;
 mod crowd;
 mod frames;
 mod peers;
-mod pool;
 mod population;
 mod reload;
 mod resend;

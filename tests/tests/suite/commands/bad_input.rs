@@ -98,8 +98,8 @@ fn rejects_a_gateway_that_is_down_with_and_without_a_policy_in_the_relays() {
 #[test]
 fn rejects_a_relay_that_returns_html() {
     let site = Site::new();
-    let url = format!("http://127.0.0.1:{}/dp", web_server());
-    site.profile([&url, &url]);
+    let url = || format!("http://127.0.0.1:{}/dp", web_server());
+    site.profile([&url(), &url()]);
     site.lookup([NUMBER]).refused(3, "captive portal").silent_about(SECRET);
 }
 

@@ -93,17 +93,17 @@ async fn rejects_relay_that_is_down() {
 
 #[tokio::test]
 async fn rejects_relay_that_hangs_up() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/dp", listener.local_addr().unwrap());
-    let client = client(profile(&[url.clone(), url]), &Clock::manual(NOW.unix()));
-    let hang_up = async {
+    let ([one, other], urls) = two_listeners().await;
+    let client = client(profile(&urls), &Clock::manual(NOW.unix()));
+    let hang_up = async |listener: tokio::net::TcpListener| {
         while let Ok((stream, _)) = listener.accept().await {
             drop(stream)
         }
     };
     let error = tokio::select! {
         answer = client.lookup(ask(NUMBER)) => answer.unwrap_err(),
-        () = hang_up => unreachable!("the listener goes on"),
+        () = hang_up(one) => unreachable!("the listener goes on"),
+        () = hang_up(other) => unreachable!("the listener goes on"),
     };
     assert_eq!(relay_error(error), RelayError::Broken);
 }
@@ -111,12 +111,19 @@ async fn rejects_relay_that_hangs_up() {
 #[tokio::test]
 async fn rejects_relay_that_never_answers() {
     // Connections wait in the kernel's queue for ever.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/dp", listener.local_addr().unwrap());
-    let builder = Client::builder(profile(&[url.clone(), url])).clock(|| NOW.unix());
+    let (_listeners, urls) = two_listeners().await;
+    let builder = Client::builder(profile(&urls)).clock(|| NOW.unix());
     let client = builder.timeout(Duration::from_millis(50)).build().unwrap();
     let error = client.lookup(ask(NUMBER)).await.unwrap_err();
     assert_eq!(relay_error(error), RelayError::Timeout);
+}
+
+/// Two servers, for two operators, and the relays' addresses.
+async fn two_listeners() -> ([tokio::net::TcpListener; 2], [String; 2]) {
+    let listen = || tokio::net::TcpListener::bind("127.0.0.1:0");
+    let listeners = [listen().await.unwrap(), listen().await.unwrap()];
+    let urls = listeners.each_ref().map(|listener| format!("http://{}/dp", listener.local_addr().unwrap()));
+    (listeners, urls)
 }
 
 #[tokio::test]
