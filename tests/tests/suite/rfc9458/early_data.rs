@@ -33,12 +33,14 @@ async fn c35_the_client_sends_no_early_data_and_resumes_nothing() {
     let folder = tempfile_of(&net);
     let certificates = Certificates::new(&folder).unwrap();
     let (certificate, key) = certificates.server("eager", &["127.0.0.1"]).unwrap();
-    let (addr, handshakes) = eager_server(&certificate, &key);
+    let servers = [eager_server(&certificate, &key), eager_server(&certificate, &key)];
     let text = std::fs::read_to_string(net.profile_path()).unwrap();
     let (head, _) = text.split_once("\n[[relays]]").unwrap();
-    let relay =
-        |operator: &str| format!("[[relays]]\nurl = \"https://{addr}/dp\"\noperator = \"{operator}\"\n");
-    let profile = format!("{head}\n{}{}", relay("One Ltd"), relay("Two Ltd"));
+    let relay = |(operator, (addr, _)): (_, &(SocketAddr, _))| {
+        format!("[[relays]]\nurl = \"https://{addr}/dp\"\noperator = \"{operator}\"\n")
+    };
+    let relays: String = ["One Ltd", "Two Ltd"].into_iter().zip(&servers).map(relay).collect();
+    let profile = format!("{head}\n{relays}");
     let profile = discreet_client::Profile::from_toml(&profile).unwrap();
     let ca = std::fs::read(certificates.ca()).unwrap();
     let client = discreet_client::Client::builder(profile).ca(ca).clock(|| NOW.unix()).build().unwrap();
@@ -46,7 +48,7 @@ async fn c35_the_client_sends_no_early_data_and_resumes_nothing() {
         // The server hangs up after its tickets and an answer that is no policy.
         client.lookup(ask("+14155550123")).await.unwrap_err();
     }
-    let seen: Vec<_> = std::iter::from_fn(|| handshakes.try_recv().ok()).collect();
+    let seen: Vec<_> = servers.iter().flat_map(|(_, handshakes)| handshakes.try_iter()).collect();
     assert!(seen.len() >= 2, "{seen:?}");
     assert!(seen.iter().all(|(kind, early)| *kind == HandshakeKind::Full && !early), "{seen:?}");
 }
