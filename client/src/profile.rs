@@ -5,6 +5,7 @@ use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::is_operator;
 use http::Uri;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// How many relays, of different operators, a policy is fetched through.
@@ -209,7 +210,7 @@ fn safe_url(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
     let host = url.host()?;
     let encrypted = url.scheme_str() == Some("https");
-    let loopback = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let loopback = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
     let plain_on_loopback = url.scheme_str() == Some("http") && loopback;
     let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
     let safe = (encrypted || plain_on_loopback) && url.query().is_none() && !has_user;
@@ -245,6 +246,11 @@ impl Relay {
     /// Host and port, as connections are made to them.
     fn server(&self) -> (String, u16) {
         let host = self.url.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        // The one spelling of an address that has many.
+        let host = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().to_string(),
+            Err(_) => host,
+        };
         let usual = if self.url.scheme_str() == Some("http") { 80 } else { 443 };
         (host, self.url.port_u16().unwrap_or(usual))
     }
@@ -377,6 +383,9 @@ mod tests {
             let found = bend("https://b.example/dp", &format!("https://{spelling}/dp"));
             assert!(matches!(found, ProfileError::OneServer { .. }), "{spelling}");
         }
+        let addresses = GOOD.replace("a.example", "[::1]").replace("b.example", "[0:0::1]");
+        let found = Profile::from_toml(&addresses).unwrap_err();
+        assert_eq!(found, ProfileError::OneServer { host: "[::1]".to_owned() });
         assert!(
             Profile::from_toml(&GOOD.replace("https://b.example/dp", "https://a.example:444/dp")).is_ok()
         );

@@ -22,6 +22,7 @@ pub(crate) const GATEWAY_PATH: &str = "/.well-known/ohttp-gateway";
 pub(crate) const POLICY_PATH: &str = "/.well-known/discreet";
 /// For how long relays may keep keys and policy at most: one hour, in seconds.
 const MAX_AGE: u64 = 3600;
+
 pub(crate) struct GatewayHandler {
     shared: Shared,
     relays: Relays,

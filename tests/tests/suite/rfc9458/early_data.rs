@@ -44,13 +44,14 @@ async fn c35_the_client_sends_no_early_data_and_resumes_nothing() {
     let profile = discreet_client::Profile::from_toml(&profile).unwrap();
     let ca = std::fs::read(certificates.ca()).unwrap();
     let client = discreet_client::Client::builder(profile).ca(ca).clock(|| NOW.unix()).build().unwrap();
-    for _ in 0..2 {
+    for _ in 0..3 {
         // The server hangs up after its tickets and an answer that is no policy.
         client.lookup(ask("+14155550123")).await.unwrap_err();
     }
-    let seen: Vec<_> = servers.iter().flat_map(|(_, handshakes)| handshakes.try_iter()).collect();
-    assert!(seen.len() >= 2, "{seen:?}");
-    assert!(seen.iter().all(|(kind, early)| *kind == HandshakeKind::Full && !early), "{seen:?}");
+    let seen = servers.map(|(_, handshakes)| handshakes.try_iter().collect::<Vec<_>>());
+    // Without a second connection to one of them the test would show nothing.
+    assert!(seen.iter().any(|of_one| of_one.len() >= 2), "{seen:?}");
+    assert!(seen.iter().flatten().all(|(kind, early)| *kind == HandshakeKind::Full && !early), "{seen:?}");
 }
 
 fn tempfile_of(net: &Net) -> std::path::PathBuf {
