@@ -7,6 +7,7 @@
 
 use super::common::{self, Directory};
 use super::failure::{Failure, UNAVAILABLE};
+use super::stop;
 use clap::{Args, Subcommand};
 use discreet_client::pacing::{Action, Contact, Moment, Pacing, Settings};
 use discreet_client::{
@@ -150,7 +151,7 @@ impl SyncBook {
             watch: self.watch,
             price: policy.prices.lookup,
             fresh: self.directory.fresh_tokens,
-            stop: Box::pin(tokio::signal::ctrl_c()),
+            stop: Box::pin(stop::asked()),
         };
         let ended = run.start().await;
         run.screen.end(&run.tally, run.progress.unasked().len() as u64);
@@ -177,7 +178,7 @@ impl Run<'_> {
         self.pacing.known(started, self.progress.asked(), &mut self.rng);
         self.pacing.add(started, self.progress.unasked(), &mut self.rng);
         self.progress.plan(self.pacing.first_until())?;
-        // From here on Ctrl-C is heard of, also while an answer is waited for.
+        // From here on Ctrl-C and SIGTERM are heard of, also while an answer is waited for.
         tokio::select! {
             biased;
             _ = &mut self.stop => return Err(Failure::Stopped),

@@ -27,7 +27,7 @@ pub(crate) const OTHER_KEY: u8 = 7;
 pub(crate) const PROBE_FAILED: u8 = 8;
 /// There are no tokens to pay with, or not yet.
 pub(crate) const NO_TOKENS: u8 = 9;
-/// Ctrl-C, as shells say it.
+/// Ctrl-C or SIGTERM; the number is that by which shells say Ctrl-C.
 const STOPPED: u8 = 130;
 
 /// Why a command failed.

@@ -4,6 +4,7 @@ use super::Failure;
 use super::common::Directory;
 use super::contacts::duration;
 use super::output::{Bold, moment};
+use super::stop;
 use super::wait;
 use clap::{Args, Subcommand};
 use discreet_client::{Client, KeyStock, MAX_STOCK, Stock, moment_within};
@@ -81,7 +82,7 @@ impl Get {
     }
 
     async fn go_on(&self, period: Duration, client: &Client, json: bool) -> Result<(), Failure> {
-        let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut stop = std::pin::pin!(stop::asked());
         let mut begins = Instant::now();
         loop {
             let next = begins + moment_within(period)?;

@@ -47,7 +47,7 @@ impl Screen {
         }
     }
 
-    /// That it begins: from here on Ctrl-C ends it well.
+    /// That it begins: from here on Ctrl-C and SIGTERM end it well.
     pub(super) fn begin(&self, unasked: usize, until: Moment, now: Moment) {
         if self.json {
             return;

@@ -144,18 +144,20 @@ fn killed_and_started_again_it_asks_nobody_twice() {
 }
 
 #[test]
-fn ctrl_c_stops_it_well_and_two_at_once_are_refused() {
+fn ctrl_c_and_sigterm_stop_it_well_and_two_at_once_are_refused() {
     let system = system();
     system.site.write("book.csv", &table(3));
-    let mut waiting = Talking::start("discreet", line(&system, "book.csv", &["--within", "90d"]));
-    waiting.line(|line| line.contains("3 contacts to ask within").then_some(()));
-    let other = sync(&system, "book.csv", &["--now"]);
-    other.refused(5, "another contacts sync is running");
-    waiting.interrupt();
-    let ran = waiting.finish();
-    assert_eq!(ran.code, Some(130), "{ran:?}");
-    assert!(ran.stderr.contains("it goes on where it stopped"), "{ran:?}");
-    assert!(ran.stdout.contains("3 left"), "{ran:?}");
+    for signal in ["INT", "TERM"] {
+        let mut waiting = Talking::start("discreet", line(&system, "book.csv", &["--within", "90d"]));
+        waiting.line(|line| line.contains("3 contacts to ask within").then_some(()));
+        let other = sync(&system, "book.csv", &["--now"]);
+        other.refused(5, "another contacts sync is running");
+        waiting.stop(signal);
+        let ran = waiting.finish();
+        assert_eq!(ran.code, Some(130), "{signal}: {ran:?}");
+        assert!(ran.stderr.contains("it goes on where it stopped"), "{signal}: {ran:?}");
+        assert!(ran.stdout.contains("3 left"), "{signal}: {ran:?}");
+    }
 }
 
 #[test]

@@ -149,9 +149,9 @@ impl Talking {
         }
     }
 
-    /// As Ctrl-C does.
-    pub(crate) fn interrupt(&self) {
-        signal(self.child.id(), "INT");
+    /// As Ctrl-C does with `INT`, a supervisor with `TERM`.
+    pub(crate) fn stop(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// Ends it in the middle of what it does.

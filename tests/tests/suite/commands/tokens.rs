@@ -121,7 +121,8 @@ fn tokens_are_got_time_and_again_until_it_is_stopped() {
     let getting = Talking::start("discreet", line);
     let issued = || counted(machine.server("discreet-provider"), "discreet_provider_issued_total");
     wait(|| issued() >= 4);
-    getting.interrupt();
+    // As those do who start it as a service.
+    getting.stop("TERM");
     let ran = getting.finish();
     assert_eq!(ran.code, Some(130), "{ran:?}");
     // What was being got when it was stopped is in the wallet, too.
