@@ -6,11 +6,12 @@
 
 use crate::ratchet::{MAX_EPOCH_DAYS, MIN_EPOCH_DAYS, Ratchet};
 use discreet_protocol::time::Timestamp;
+use discreet_serve::files;
 use discreet_serve::secret::Secret32;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -104,15 +105,14 @@ fn parse(text: &str) -> Option<Ratchet> {
     })
 }
 
-/// Writes a new file at `path`; one that is there stays.
+/// Writes a new file at `path`, whole or not at all; one that is there stays.
 ///
 /// # Errors
 ///
 /// When there is one, or the new one cannot be written.
 pub fn create(path: &Path, ratchet: &Ratchet) -> Result<(), KeyFileError> {
     let fail = |source| KeyFileError::File { path: path.to_owned(), source };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
-    write_durably(file, path, ratchet).map_err(fail)
+    text(ratchet).and_then(|text| files::create_private(path, text.as_bytes())).map_err(fail)
 }
 
 /// Replaces the file at `path` and overwrites what it held.
@@ -126,9 +126,9 @@ pub fn replace(path: &Path, ratchet: &Ratchet) -> Result<(), KeyFileError> {
     let old = OpenOptions::new().write(true).open(path).ok();
     let partial = path.with_extension("partial");
     let _ = fs::remove_file(&partial);
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(fail)?;
-    write_durably(file, &partial, ratchet).and_then(|()| fs::rename(&partial, path)).map_err(fail)?;
-    sync_folder(path).map_err(fail)?;
+    let written = text(ratchet).and_then(|text| files::write_private(&partial, text.as_bytes()));
+    written.and_then(|()| fs::rename(&partial, path)).map_err(fail)?;
+    files::sync_folder(path).map_err(fail)?;
     old.map_or(Ok(()), |old| erase(&old)).map_err(fail)
 }
 
@@ -138,24 +138,20 @@ fn erase(mut old: &File) -> io::Result<()> {
     old.sync_all()
 }
 
-fn write_durably(mut file: File, path: &Path, ratchet: &Ratchet) -> io::Result<()> {
+/// What the file holds.
+fn text(ratchet: &Ratchet) -> io::Result<Zeroizing<String>> {
     let content = Content {
         epoch_days: ratchet.epoch_days,
         epoch: ratchet.epoch,
         begins: ratchet.begins.unix(),
         seed: hex::encode(ratchet.seed.as_bytes()),
     };
-    let text = Zeroizing::new(toml::to_string(&content).map_err(io::Error::other)?);
-    file.write_all(HEADER.as_bytes())?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    sync_folder(path)
-}
-
-/// A name is durable only once its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let content = Zeroizing::new(toml::to_string(&content).map_err(io::Error::other)?);
+    // Room for all of it: a string that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(HEADER.len() + content.len()));
+    text.push_str(HEADER);
+    text.push_str(&content);
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod config;
 mod connection;
 mod environment;
 mod exchange;
+pub mod files;
 mod inherited;
 pub mod limits;
 pub mod listen;

@@ -5,12 +5,13 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
+use crate::files;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -111,7 +112,7 @@ pub fn read_secret(path: &Path) -> Result<Secret32, SecretError> {
     Ok(secret)
 }
 
-/// Writes a new secret file, readable by its owner only, and returns once it is on the disk.
+/// Writes a new secret file, readable by its owner only, whole or not at all, and returns once it is on the disk.
 ///
 /// # Errors
 ///
@@ -121,24 +122,11 @@ pub fn create_secret(path: &Path, bytes: &[u8; 32]) -> Result<(), SecretError> {
         io::ErrorKind::AlreadyExists => SecretError::Exists { path: path.to_owned() },
         _ => SecretError::Create { path: path.to_owned(), source },
     };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(create)?;
-    write_durably(file, path, bytes).map_err(|source| {
-        // Half a secret must not be taken for one at the next start.
-        let _ = std::fs::remove_file(path);
-        create(source)
-    })
-}
-
-fn write_durably(mut file: File, path: &Path, bytes: &[u8; 32]) -> io::Result<()> {
     let mut line = Zeroizing::new([0; 65]);
     let (digits, end) = line.split_at_mut(64);
-    hex::encode_to_slice(bytes, digits).map_err(io::Error::other)?;
+    hex::encode_to_slice(bytes, digits).map_err(|error| create(io::Error::other(error)))?;
     end.copy_from_slice(b"\n");
-    file.write_all(line.as_slice())?;
-    file.sync_all()?;
-    // The name is durable only once the folder is.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    files::create_private(path, line.as_slice()).map_err(create)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 
 use blind_rsa_signatures::{DefaultRng, Deterministic, KeyPair, PSS, SecretKey, Sha384};
 use discreet_protocol::token::{NK, TokenKey};
+use discreet_serve::files;
 use rsa::hazmat::rsa_encrypt;
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, RsaPrivateKey};
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -20,9 +21,6 @@ use zeroize::Zeroizing;
 const BITS: usize = 2048;
 /// Bytes of a key's file; a key of 2048 bits in PKCS#8 takes some 1220.
 const MAX_FILE_BYTES: u64 = 4096;
-
-/// How the file of a key ends that is not whole yet. No such file is read.
-pub(crate) const PARTIAL: &str = "partial";
 
 /// RSABSSA-SHA384-PSS-Deterministic (RFC 9474 §5), which RFC 9578 §6 uses.
 type Secret = SecretKey<Sha384, PSS, Deterministic>;
@@ -114,7 +112,7 @@ impl PrivateKey {
     }
 
     /// Writes the key to a new file of mode 0600, and returns once it is on the disk. Whenever it is interrupted, the
-    /// file is there with all of the key or not at all; what is left then ends in `.partial`.
+    /// file is there with all of the key or not at all; what is left then ends in `.partial`, and is not read.
     ///
     /// # Errors
     ///
@@ -122,12 +120,7 @@ impl PrivateKey {
     pub fn create(&self, path: &Path) -> Result<(), KeyError> {
         let failed = |source| KeyError::Create { path: path.to_owned(), source };
         let der = Zeroizing::new(self.secret.to_der().map_err(|_| KeyError::Draw)?);
-        let partial = partial(path);
-        // Unlike a rename, a link takes nobody's place.
-        let linked = write(&partial, &der).and_then(|()| std::fs::hard_link(&partial, path));
-        let removed = std::fs::remove_file(&partial);
-        // The name is durable only once the folder is.
-        linked.and(removed).and_then(|()| sync_folder(path)).map_err(failed)
+        files::create_private(path, &der).map_err(failed)
     }
 
     /// The public key.
@@ -184,24 +177,6 @@ fn opens_to(key: &RsaPrivateKey, signature: &[u8], blinded: &[u8]) -> bool {
     let number = |bytes| BoxedUint::from_be_slice(bytes, bits);
     let (Ok(signature), Ok(blinded)) = (number(signature), number(blinded)) else { return false };
     rsa_encrypt(key, &signature).is_ok_and(|opened| opened == blinded)
-}
-
-/// Where a key is written before it gets its name. Another process that writes one has another such file.
-fn partial(path: &Path) -> PathBuf {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.{PARTIAL}", std::process::id()));
-    partial.into()
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The folder of the issuer's keys: what its files are called, and which of them are erased. No key is read here.
 
 use super::KeysError;
-use crate::issuer::key::PARTIAL;
 use discreet_protocol::policy::MIN_KEY_LIFE;
 use discreet_protocol::time::{DAY, Timestamp};
+use discreet_serve::files::PARTIAL;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
