@@ -81,47 +81,70 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), BackupError> {
     copied
 }
 
-/// Puts `file`, a backup, in the place of the directory at `directory`, opens it under `pepper`, and has
-/// it catch up with the tombstone journal at `journal`. With `replace`, a directory that is there is
-/// kept beside, with `.before-restore` behind its name.
-///
-/// # Errors
-///
-/// When somebody has the directory open, `file` is no backup of it, or a file cannot be written. Until
-/// the backup has been opened and has caught up, the directory that is there stays in its place.
-pub fn restore(
-    file: &Path,
-    directory: &Path,
-    journal: &Path,
-    pepper: Pepper,
-    replace: bool,
-) -> Result<(), BackupError> {
-    let _lock = Lock::exclusive(directory)?;
-    let kept = beside(directory, ".before-restore");
-    if directory.exists() {
-        if !replace {
-            return Err(BackupError::InTheWay { path: directory.to_owned(), kept });
+/// A backup that is good, beside the directory in whose place it is to come. Nobody else opens that directory
+/// meanwhile; what is dropped leaves it as it is.
+#[derive(Debug)]
+pub struct Restoring {
+    candidate: PathBuf,
+    directory: PathBuf,
+    kept: PathBuf,
+    _lock: Lock,
+}
+
+impl Restoring {
+    /// Copies `file`, a backup, to beside the directory at `directory`, opens the copy under `pepper`, and has it catch
+    /// up with the tombstone journal at `journal`. With `replace`, there may be a directory in its place.
+    ///
+    /// # Errors
+    ///
+    /// When somebody has the directory open, `file` is no backup of it, or a file cannot be written.
+    pub fn prepare(
+        file: &Path,
+        directory: &Path,
+        journal: &Path,
+        pepper: Pepper,
+        replace: bool,
+    ) -> Result<Self, BackupError> {
+        let lock = Lock::exclusive(directory)?;
+        let kept = beside(directory, ".before-restore");
+        if directory.exists() {
+            if !replace {
+                return Err(BackupError::InTheWay { path: directory.to_owned(), kept });
+            }
+            refuse_existing(&kept)?;
         }
-        refuse_existing(&kept)?;
-    }
-    let candidate = beside(directory, ".restoring");
-    for leftover in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(beside(&candidate, leftover));
-    }
-    let prepared = prepare(file, &candidate, journal, pepper);
-    let _ = fs::remove_file(beside(&candidate, ".lock"));
-    if prepared.is_err() {
-        let _ = fs::remove_file(&candidate);
-        prepared?;
-    }
-    // The log first: a log without its file is nothing, a file with another's log is a ruin.
-    for part in ["-wal", "-shm", ""] {
-        let old = beside(directory, part);
-        if old.exists() {
-            rename(&old, &beside(&kept, part))?;
+        let candidate = beside(directory, ".restoring");
+        for leftover in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(beside(&candidate, leftover));
         }
+        let restoring = Self { candidate, directory: directory.to_owned(), kept, _lock: lock };
+        let prepared = prepare(file, &restoring.candidate, journal, pepper);
+        let _ = fs::remove_file(beside(&restoring.candidate, ".lock"));
+        prepared.map(|()| restoring)
     }
-    rename(&candidate, directory)
+
+    /// Puts it in the directory's place. One that is there is kept beside, with `.before-restore` behind its name.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be moved.
+    pub fn put_in_place(self) -> Result<(), BackupError> {
+        // The log first: a log without its file is nothing, a file with another's log is a ruin.
+        for part in ["-wal", "-shm", ""] {
+            let old = beside(&self.directory, part);
+            if old.exists() {
+                rename(&old, &beside(&self.kept, part))?;
+            }
+        }
+        rename(&self.candidate, &self.directory)
+    }
+}
+
+impl Drop for Restoring {
+    /// It is not there any more once it is in its place.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.candidate);
+    }
 }
 
 /// A copy of `file` that has been opened and has caught up.

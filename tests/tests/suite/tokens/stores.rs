@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -108,6 +109,25 @@ async fn a_restored_backup_retires_every_key_alive_since() {
         [401; 3],
         "a lost set is not current"
     );
+}
+
+/// Else a gateway could start on it, and take what has been spent since.
+#[test]
+fn a_backup_does_not_come_into_its_place_while_no_token_can_be_retired() {
+    let at = Paid::new();
+    let backup = at.site.path("backup.db");
+    at.site.resolver(["backup", backup.to_str().unwrap()]).succeeded();
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(at.site.path(&format!("directory.db.spent{end}")));
+    }
+    at.site.write("directory.db.spent", &"no set of spent tokens ".repeat(100));
+    let before = std::fs::metadata(at.site.path("directory.db")).unwrap().ino();
+    let ran = at.site.resolver(["restore", backup.to_str().unwrap(), "--replace"]);
+    ran.refused(3, "directory.db.spent is damaged or not one of ours");
+    assert_eq!(std::fs::metadata(at.site.path("directory.db")).unwrap().ino(), before);
+    for end in ["before-restore", "restoring"] {
+        assert!(!at.site.path(&format!("directory.db.{end}")).exists(), "{end}");
+    }
 }
 
 /// An older set looks like the latest: nobody but the operator can know, and what he does not say is not so.
