@@ -197,7 +197,13 @@ impl Pacing {
 
     /// How many tokens can be used now. Until this is called nobody counts them.
     pub fn stock(&mut self, now: Moment, tokens: u64, rng: &mut impl Rng) {
+        self.means(now, self.settings.price, tokens, rng);
+    }
+
+    /// The same, and what a lookup costs from now on ([`Settings::price`]).
+    pub fn means(&mut self, now: Moment, price: u32, tokens: u64, rng: &mut impl Rng) {
         let dry = !self.affords(0);
+        self.settings.price = price;
         self.stock = Some(tokens);
         if dry && self.affords(0) {
             // What had to wait is not caught up in a sweep.
@@ -339,9 +345,10 @@ impl Pacing {
         self.settings.price.max(1).into()
     }
 
-    /// Whether the stock has a lookup's price beside the reserve.
+    /// Whether the stock has a lookup's price beside the reserve, or none is needed.
     fn affords(&self, reserve: u64) -> bool {
-        self.stock.is_none_or(|stock| stock >= reserve.saturating_add(self.settings.price.into()))
+        let price = self.settings.price.into();
+        price == 0 || self.stock.is_none_or(|stock| stock >= reserve.saturating_add(price))
     }
 
     fn spend(&mut self) {

@@ -54,6 +54,8 @@ pub struct KeyStock {
     pub all: Option<Timestamp>,
     /// Until when the directory takes tokens under this key.
     pub until: Timestamp,
+    /// From when on each token can be used, the soonest in front.
+    times: Vec<Timestamp>,
 }
 
 impl Stock {
@@ -68,6 +70,13 @@ impl Stock {
         let price = usize::from(price.max(1));
         let tokens = |key: &KeyStock| if fresh { key.usable + key.later } else { key.usable };
         self.keys.iter().map(|key| tokens(key) / price * price).sum()
+    }
+
+    /// When so many under one key can be used; nothing if there are too few of each.
+    pub fn enough_at(&self, price: u8) -> Option<Timestamp> {
+        let last = usize::from(price.max(1)) - 1;
+        let enough = |key: &KeyStock| key.times.get(last).copied().filter(|time| *time < key.until);
+        self.keys.iter().filter_map(enough).min()
     }
 
     /// Tokens that can be used now or later.
@@ -121,7 +130,9 @@ impl<'a> Wallet<'a> {
         let usable = self.usable(&shelves, wanted, false);
         let usable = if fresh && usable.is_none() { self.usable(&shelves, wanted, true) } else { usable };
         let Some(mut usable) = usable else {
-            return Err(TokensError::NoneUsable { price, next: self.enough_at(&shelves, wanted) }.into());
+            return Err(
+                TokensError::NoneUsable { price, next: self.stock_of(&shelves).enough_at(price) }.into()
+            );
         };
         let mut drawn = BTreeSet::new();
         for _ in 0..wanted {
@@ -169,22 +180,26 @@ impl<'a> Wallet<'a> {
 
     /// What there is.
     pub(crate) fn stock(&self) -> Result<Stock, Error> {
-        let shelves = self.load()?;
+        Ok(self.stock_of(&self.load()?))
+    }
+
+    fn stock_of(&self, shelves: &[Vec<Kept>]) -> Stock {
         let keys = self.keys().into_iter().filter_map(|(issuer, epoch)| {
-            let times: Vec<_> = of_key(&shelves, epoch).map(|(_, kept)| kept.usable_from).collect();
-            let usable = times.iter().filter(|time| **time <= self.now).count();
-            let next = times.iter().filter(|time| **time > self.now).min().copied();
+            let mut times: Vec<_> = of_key(shelves, epoch).map(|(_, kept)| kept.usable_from).collect();
+            times.sort_unstable();
+            let usable = times.partition_point(|time| *time <= self.now);
             (!times.is_empty()).then(|| KeyStock {
                 issuer: issuer.name.to_string(),
                 key_id: *epoch.key.id(),
                 usable,
                 later: times.len() - usable,
-                next,
-                all: times.iter().max().copied().filter(|time| *time > self.now),
+                next: times.get(usable).copied(),
+                all: times.last().copied().filter(|time| *time > self.now),
                 until: epoch.until,
+                times,
             })
         });
-        Ok(Stock { keys: keys.collect() })
+        Stock { keys: keys.collect() }
     }
 
     /// The keys whose tokens count, those that end first in front.
@@ -208,16 +223,6 @@ impl<'a> Wallet<'a> {
             of_key.map(|(place, _)| place).collect::<Vec<_>>()
         };
         self.keys().into_iter().map(|(_, epoch)| places(epoch)).find(|places| places.len() >= wanted)
-    }
-
-    /// When so many under one key will be usable; nothing if there are too few of each.
-    fn enough_at(&self, shelves: &[Vec<Kept>], wanted: usize) -> Option<Timestamp> {
-        let enough = |epoch: &Epoch| {
-            let mut times: Vec<_> = of_key(shelves, epoch).map(|(_, kept)| kept.usable_from).collect();
-            times.sort_unstable();
-            times.get(wanted.saturating_sub(1)).copied().filter(|time| *time < epoch.until)
-        };
-        self.keys().into_iter().filter_map(|(_, epoch)| enough(epoch)).min()
     }
 
     /// All shelves, without tokens that will never count again.

@@ -11,7 +11,7 @@ use super::stop;
 use clap::{Args, Subcommand};
 use discreet_client::pacing::{Action, Contact, Moment, Pacing, Settings};
 use discreet_client::{
-    Answer, Client, Csi, DirectoryError, Error, Fault, KeyStock, Outcome, Query, RelayError, TokensError,
+    Answer, Client, Csi, DirectoryError, Error, Fault, Outcome, Query, RelayError, TokensError,
 };
 use progress::Progress;
 use rand::SeedableRng;
@@ -197,15 +197,15 @@ impl Run<'_> {
         }
     }
 
-    /// Tells pacing what the wallet has, where that counts and something is due.
+    /// Tells pacing what a lookup costs and what the wallet has, where something is due.
     async fn restock(&mut self) -> Result<(), Failure> {
-        if self.price == 0 || self.pacing.next().is_none_or(|at| at > now()) {
+        if self.pacing.next().is_none_or(|at| at > now()) {
             return Ok(());
         }
-        match self.client.tokens().await {
-            Ok(stock) => {
-                let payable = stock.payable(self.price, self.fresh) as u64;
-                self.pacing.stock(now(), payable, &mut self.rng);
+        match self.means().await {
+            Ok((price, payable)) => {
+                self.price = price;
+                self.pacing.means(now(), price.into(), payable, &mut self.rng);
             }
             // Who has no policy sends nothing either, and the lookup says why.
             Err(Error::Relay { .. } | Error::Unconfirmed { .. } | Error::RelaysDisagree) => {}
@@ -214,12 +214,18 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The price of a lookup, and how many tokens could pay for some.
+    async fn means(&self) -> Result<(u8, u64), Error> {
+        let price = self.client.policy().await?.prices.lookup;
+        let payable =
+            if price == 0 { 0 } else { self.client.tokens().await?.payable(price, self.fresh) as u64 };
+        Ok((price, payable))
+    }
+
     /// When there are tokens again: as many under one key as a lookup costs. Who need not wait for them has none.
     async fn out_of_tokens(&self) -> Failure {
         let stock = if self.fresh { None } else { self.client.tokens().await.ok() };
-        let enough = |key: &KeyStock| key.usable + key.later >= usize::from(self.price);
-        let next = stock
-            .and_then(|stock| stock.keys.iter().filter(|key| enough(key)).filter_map(|key| key.next).min());
+        let next = stock.and_then(|stock| stock.enough_at(self.price));
         Error::from(TokensError::NoneUsable { price: self.price, next }).into()
     }
 

@@ -240,6 +240,18 @@ fn refreshes_leave_the_reserve() {
 }
 
 #[test]
+fn a_price_that_changes_counts_at_once() {
+    let rng = &mut seeded(15);
+    let mut pacing = steady(500, Settings { price: 0, reserve: 15, ..Settings::default() }, rng);
+    pacing.stock(Moment(0), 40, rng);
+    assert!(run(&mut pacing, 0, DAY, rng).len() > 60, "free lookups take nothing from the stock");
+    pacing.means(Moment(DAY), 2, 40, rng);
+    assert_eq!(run(&mut pacing, DAY, 10 * DAY, rng).len(), 12, "40, 38, … 16");
+    pacing.means(Moment(10 * DAY), 0, 0, rng);
+    assert!(run(&mut pacing, 10 * DAY, 11 * DAY, rng).len() > 60);
+}
+
+#[test]
 fn an_unanswered_contact_is_asked_again_and_one_removed_is_not() {
     let rng = &mut seeded(13);
     let settings = Settings { refresh_permille: 0, cover_permille: 0, ..Settings::default() };

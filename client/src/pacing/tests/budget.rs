@@ -12,7 +12,7 @@ enum Step {
     Sleep(u64),
     Add(u8),
     Fail,
-    Stock(u8),
+    Means(u32, u8),
     Restart,
 }
 
@@ -22,35 +22,37 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (1..18 * HOUR).prop_map(Step::Sleep),
         2 => any::<u8>().prop_map(Step::Add),
         1 => Just(Step::Fail),
-        1 => any::<u8>().prop_map(Step::Stock),
+        1 => (0..4_u32, any::<u8>()).prop_map(|(price, tokens)| Step::Means(price, tokens)),
         1 => Just(Step::Restart),
     ]
 }
 
-/// A client, and when it spent a price: on first lookups, and on the rest.
+/// A client, and when it spent how much: on first lookups, and on the rest.
 struct Spender {
     pacing: Pacing,
     now: u64,
     added: u32,
     stock: Option<u64>,
-    first: Vec<u64>,
-    steady: Vec<u64>,
+    first: Vec<(u64, u64)>,
+    steady: Vec<(u64, u64)>,
 }
 
 impl Spender {
     fn run(&mut self, until: u64, rng: &mut ChaCha12Rng) {
         loop {
             let unasked = self.pacing.unasked();
+            let price = u64::from(self.pacing.settings.price);
+            // What costs nothing is paced as if it cost one.
+            let spent = (self.now, price.max(1));
             match self.pacing.poll(Moment(self.now), rng) {
-                Action::Lookup(_) if self.pacing.unasked() < unasked => self.first.push(self.now),
-                Action::Lookup(_) | Action::Cover(_) => self.steady.push(self.now),
+                Action::Lookup(_) if self.pacing.unasked() < unasked => self.first.push(spent),
+                Action::Lookup(_) | Action::Cover(_) => self.steady.push(spent),
                 Action::WaitUntil(at) if at.0 < until => {
                     self.now = self.now.max(at.0);
                     continue;
                 }
                 _ => break,
             }
-            let price = u64::from(self.pacing.settings.price);
             self.stock = self.stock.map(|stock| stock.checked_sub(price).expect("spent what was not there"));
         }
         self.now = until;
@@ -68,8 +70,8 @@ impl Spender {
             }
             Step::Fail if self.added > 0 => self.pacing.failed(now, Contact(self.added / 2), rng),
             Step::Fail => {}
-            Step::Stock(tokens) => {
-                self.pacing.stock(now, u64::from(*tokens), rng);
+            Step::Means(price, tokens) => {
+                self.pacing.means(now, *price, u64::from(*tokens), rng);
                 self.stock = Some(u64::from(*tokens));
             }
             Step::Restart => {
@@ -86,9 +88,12 @@ impl Spender {
 }
 
 /// The most that any sliding day holds.
-fn most_in_a_day(times: &[u64]) -> usize {
-    let until = |from: &u64| times.iter().filter(|at| (*from..from + DAY).contains(at)).count();
-    times.iter().map(until).max().unwrap_or(0)
+fn most_in_a_day(spent: &[(u64, u64)]) -> u64 {
+    let until = |(from, _): &(u64, u64)| {
+        let day = spent.iter().filter(|(at, _)| (*from..from + DAY).contains(at));
+        day.map(|(_, tokens)| tokens).sum()
+    };
+    spent.iter().map(until).max().unwrap_or(0)
 }
 
 proptest! {
@@ -121,8 +126,7 @@ proptest! {
         for step in &steps {
             spender.step(step, rng);
         }
-        let price = price.max(1) as usize;
-        prop_assert!(most_in_a_day(&spender.first) * price <= burst as usize);
-        prop_assert!(most_in_a_day(&spender.steady) * price <= per_day as usize);
+        prop_assert!(most_in_a_day(&spender.first) <= burst.into());
+        prop_assert!(most_in_a_day(&spender.steady) <= per_day.into());
     }
 }
