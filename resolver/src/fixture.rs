@@ -243,10 +243,7 @@ impl Site {
 
     /// A request with these `authorization` fields.
     pub(crate) fn post_with(&self, resource: &str, content: Vec<u8>, fields: &[String]) -> Response<Bytes> {
-        let uri = format!("https://{DOMAIN}/v1/{resource}/{DOMAIN}");
-        let request = Request::builder().method("POST").uri(uri);
-        let request = fields.iter().fold(request, |request, field| request.header("authorization", field));
-        self.resolver.answer(request.body(Bytes::from(content)).unwrap())
+        post_to(&self.resolver, resource, content, fields)
     }
 
     /// Publishes, and says with which status and title that ended.
@@ -293,6 +290,19 @@ impl Site {
         crate::export::export(&self.directory(), now, &mut out, |_| {}).unwrap();
         String::from_utf8(out).unwrap()
     }
+}
+
+/// Posts with these `authorization` fields.
+pub(crate) fn post_to(
+    resolver: &Resolver,
+    resource: &str,
+    content: Vec<u8>,
+    fields: &[String],
+) -> Response<Bytes> {
+    let uri = format!("https://{DOMAIN}/v1/{resource}/{DOMAIN}");
+    let request = Request::builder().method("POST").uri(uri);
+    let request = fields.iter().fold(request, |request, field| request.header("authorization", field));
+    resolver.answer(request.body(Bytes::from(content)).unwrap())
 }
 
 /// Another resolver on the same files, as another process has them.

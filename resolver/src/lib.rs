@@ -162,12 +162,14 @@ impl Resolver {
         Ok(Self { in_force, config: config.clone(), threads: Threads::default() })
     }
 
-    /// What goes on beside the answering: keeping up with the authorities' feeds, and forgetting tokens of
-    /// keys that are over. Metrics go into `registry`.
+    /// What goes on beside the answering: keeping up with the authorities' feeds, forgetting tokens of keys
+    /// that are over, and remembering the prices. Metrics go into `registry`.
     pub fn upkeep(&self, registry: &mut Registry) -> Vec<Task> {
         let metrics = feeds::Metrics::register(registry);
         let feeds = feeds::run(self.in_force.subscribe(), metrics);
-        vec![Task::new(feeds), Task::new(tokens::sweep(self.in_force.subscribe()))]
+        let (sweep, remember) =
+            (tokens::sweep(self.in_force.subscribe()), tokens::remember(self.in_force.subscribe()));
+        vec![Task::new(feeds), Task::new(sweep), Task::new(remember)]
     }
 
     /// The rules it answers by.
@@ -224,11 +226,15 @@ impl InForce {
         }
         let spent = self.spent.clone().filter(|_| !self.rules.issuers.is_empty());
         let now = Timestamp::from_unix(self.clock.now());
-        let redeemer = spent.map(|spent| match &self.redeemer {
-            Some(before) => Redeemer::new(&self.rules, spent).in_place_of(before, now),
-            None => Redeemer::new(&self.rules, spent),
+        let redeemer = spent.map(|spent| {
+            let last = match &self.redeemer {
+                Some(before) => Some(before.asked()),
+                None => spent.asked()?,
+            };
+            let asked = tokens::turn(last, self.rules.prices, now);
+            Ok::<_, StoreError>(Redeemer::new(&self.rules, asked, spent))
         });
-        self.redeemer = redeemer.map(Arc::new);
+        self.redeemer = redeemer.transpose()?.map(Arc::new);
         Ok(self)
     }
 }

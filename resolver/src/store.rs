@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) mod contract;
 mod sqlite;
 
-pub use sqlite::{Spend, Spent, SpentTokens, Sqlite};
+pub use sqlite::{Asked, Spend, Spent, SpentTokens, Sqlite};
 
 /// What a row is found by: an HMAC under the pepper, without meaning to anyone else.
 pub type Label = [u8; 32];

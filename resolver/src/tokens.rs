@@ -11,7 +11,7 @@
 use crate::InForce;
 use crate::metrics::{Operation, Redeemed};
 use crate::rules::Rules;
-use crate::store::{Spend, Spent, SpentTokens, StoreError};
+use crate::store::{Asked, Spend, Spent, SpentTokens, StoreError};
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA384, RsaParameters};
 use discreet_protocol::identifier::Domain;
 use discreet_protocol::policy::{Epoch, Issuer, Prices};
@@ -33,9 +33,7 @@ const OLD_PRICE: u64 = 3 * 3600;
 
 /// Takes tokens.
 pub(crate) struct Redeemer {
-    prices: Prices,
-    /// What clients pay that have not seen the prices yet, and until when.
-    before: Option<(Prices, Timestamp)>,
+    asked: Asked,
     keys: HashMap<KeyId, Accepted>,
     spent: Arc<SpentTokens>,
     /// How many signatures it has verified.
@@ -113,8 +111,8 @@ impl RedeemError {
 }
 
 impl Redeemer {
-    /// A redeemer by `rules`.
-    pub(crate) fn new(rules: &Rules, spent: Arc<SpentTokens>) -> Self {
+    /// A redeemer by `rules`, whose prices are those that are `asked`.
+    pub(crate) fn new(rules: &Rules, asked: Asked, spent: Arc<SpentTokens>) -> Self {
         let mut keys = HashMap::new();
         for issuer in rules.issuers.iter() {
             let challenge_digest = challenge_digest(&issuer.name, &rules.domain);
@@ -128,8 +126,7 @@ impl Redeemer {
             }
         }
         Self {
-            prices: rules.prices,
-            before: None,
+            asked,
             keys,
             spent,
             #[cfg(test)]
@@ -137,17 +134,18 @@ impl Redeemer {
         }
     }
 
-    /// The same, in the place of `other` from `now` on: what that one asked for is taken for a while yet. A
-    /// price for what was free counts at once, for whoever is refused has not paid.
-    pub(crate) fn in_place_of(self, other: &Self, now: Timestamp) -> Self {
-        let is_other = self.prices != other.prices;
-        let before = if is_other { Some((other.prices, now.plus(OLD_PRICE))) } else { other.before };
-        Self { before, ..self }
+    pub(crate) fn asked(&self) -> Asked {
+        self.asked
+    }
+
+    /// Writes down what is asked, so that a resolver that is started anew takes the old price for as long.
+    fn remember(&self) -> Result<(), StoreError> {
+        self.spent.set_asked(&self.asked)
     }
 
     /// Whether `operation` costs nothing.
     pub(crate) fn is_free(&self, operation: Operation) -> bool {
-        price(&self.prices, operation) == 0
+        price(&self.asked.prices, operation) == 0
     }
 
     /// Takes the price of `operation` out of `headers`.
@@ -161,11 +159,11 @@ impl Redeemer {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Paid<'_>, RedeemError> {
-        let price = price(&self.prices, operation);
+        let price = price(&self.asked.prices, operation);
         if price == 0 {
             return Ok(Paid::Free);
         }
-        let before = self.before.filter(|(_, until)| now < *until);
+        let before = self.asked.before.filter(|(_, until)| now < *until);
         let before = before.map_or(0, |(prices, _)| self::price(&prices, operation));
         let mut verifications = 0;
         match self.verify([price, before], headers, now, &mut verifications) {
@@ -255,12 +253,37 @@ impl Redeemer {
     }
 }
 
+/// What is asked from `now` on, after what was asked `last`: that is taken for a while yet. A price for what was free
+/// counts at once, for whoever is refused has not paid.
+pub(crate) fn turn(last: Option<Asked>, prices: Prices, now: Timestamp) -> Asked {
+    let before = match last {
+        Some(last) if last.prices != prices => Some((last.prices, now.plus(OLD_PRICE))),
+        last => last.and_then(|last| last.before),
+    };
+    Asked { prices, before }
+}
+
 fn price(prices: &Prices, operation: Operation) -> u8 {
     match operation {
         Operation::Lookup => prices.lookup,
         Operation::Publish => prices.publish,
         Operation::Withdraw => prices.withdraw,
         Operation::None => 0,
+    }
+}
+
+/// Writes down what is asked, at the beginning and whenever it changes.
+pub(crate) async fn remember(mut in_force: watch::Receiver<Arc<InForce>>) {
+    loop {
+        let redeemer = in_force.borrow_and_update().redeemer.clone();
+        if let Some(redeemer) = redeemer
+            && let Ok(Err(error)) = tokio::task::spawn_blocking(move || redeemer.remember()).await
+        {
+            tracing::warn!(%error, "the prices are not written down; after a restart the old ones would not be taken");
+        }
+        if in_force.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -24,7 +24,7 @@ mod wal;
 
 use prepare::{DIRECTORY, Layout};
 use readers::Readers;
-pub use spent::{Spend, Spent, SpentTokens};
+pub use spent::{Asked, Spend, Spent, SpentTokens};
 
 /// How long a writer waits for another process's write, such as an import.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

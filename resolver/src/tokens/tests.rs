@@ -90,8 +90,7 @@ impl Paying {
     }
 
     fn ask(&self, number: &str, fields: &[String]) -> Response<Bytes> {
-        let query = IdentifierRequest { subject: Subject::Exact(phone(number)), tag: None };
-        self.site.post_with("identifierQuery", query.encode().unwrap(), fields)
+        self.site.post_with("identifierQuery", query(number), fields)
     }
 
     fn pay(&self, tokens: &[Token]) -> u16 {
@@ -105,6 +104,10 @@ impl Paying {
         let line = format!("resolver_redemptions_total{{outcome=\"{outcome}\"}} ");
         text.lines().find_map(|found| found.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
     }
+}
+
+fn query(number: &str) -> Vec<u8> {
+    IdentifierRequest { subject: Subject::Exact(phone(number)), tag: None }.encode().unwrap()
 }
 
 fn signed(key: usize, input: &TokenInput) -> Token {

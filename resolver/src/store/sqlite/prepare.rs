@@ -12,7 +12,7 @@ pub(super) struct Layout {
     pub(super) application_id: i64,
     /// Format of the tables and of what is in them (`PRAGMA user_version`).
     pub(super) format: i64,
-    /// The statements that make the tables.
+    /// The statements that make the tables where they are not there.
     pub(super) tables: &'static str,
     /// Whether what a page held is overwritten with zeros, so that nothing stays of what was deleted.
     pub(super) secure_delete: bool,
@@ -87,6 +87,8 @@ fn prepare(connection: &Connection, path: &Path, layout: &Layout) -> Result<(), 
     }
     let secure = if layout.secure_delete { "ON" } else { "OFF" };
     connection.pragma_update_and_check(None, "secure_delete", secure, |_| Ok(())).map_err(fail)?;
+    // A file may be older than the last table that its format was given.
+    connection.execute_batch(layout.tables).map_err(fail)?;
     // Checkpoints are made, and counted, in `wal`. Negative: KiB instead of pages.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(fail)?;
     connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)

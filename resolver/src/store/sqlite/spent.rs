@@ -10,10 +10,10 @@ use super::{failure, lock, same, wal};
 use crate::group::Group;
 use crate::store::StoreError;
 use discreet_protocol::identifier::Domain;
-use discreet_protocol::policy::{Epoch, Issuer};
+use discreet_protocol::policy::{Epoch, Issuer, Prices};
 use discreet_protocol::time::{DAY, Timestamp};
 use discreet_protocol::token::{KeyId, TokenInput};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,8 @@ const SPENT_TOKENS: Layout = Layout {
     tables: "CREATE TABLE IF NOT EXISTS epochs (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, until INTEGER NOT NULL, swept INTEGER NOT NULL DEFAULT 0);
          CREATE TABLE IF NOT EXISTS spent (epoch INTEGER NOT NULL, token BLOB NOT NULL, PRIMARY KEY (epoch, token)) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS budgets (issuer TEXT NOT NULL, day INTEGER NOT NULL, redeemed INTEGER NOT NULL, not_found INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (issuer, day)) WITHOUT ROWID;
-         CREATE TABLE IF NOT EXISTS retired (before INTEGER NOT NULL);",
+         CREATE TABLE IF NOT EXISTS retired (before INTEGER NOT NULL);
+         CREATE TABLE IF NOT EXISTS prices (until INTEGER UNIQUE, lookup INTEGER NOT NULL, publish INTEGER NOT NULL, withdraw INTEGER NOT NULL);",
     secure_delete: false,
     advice: "delete it and run `discreet-resolver retire-tokens`, which begins a new one and takes no token of a key that is in use now",
 };
@@ -97,6 +98,15 @@ pub enum Spent {
     /// Their key was in use when the set was lost, or is so long over that its tokens are forgotten; none of
     /// them is spent by this.
     Retired,
+}
+
+/// What operations cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// From now on.
+    pub prices: Prices,
+    /// What they cost before, and until when that is taken, too: clients pay it that have not heard of the change.
+    pub before: Option<(Prices, Timestamp)>,
 }
 
 /// What a turn of the group does.
@@ -174,6 +184,29 @@ impl SpentTokens {
         written.map(drop).map_err(|reason| self.failure(reason))
     }
 
+    /// What was asked last, by whatever process.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn asked(&self) -> Result<Option<Asked>, StoreError> {
+        tables::asked(&lock(&self.writer)).map_err(|reason| self.failure(reason))
+    }
+
+    /// Writes down what is asked now, durably.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn set_asked(&self, asked: &Asked) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        let set = |transaction: &Transaction<'_>| match tables::asked(transaction)? {
+            Some(known) if known == *asked => Ok(()),
+            _ => tables::set_asked(transaction, asked),
+        };
+        self.write(&mut writer, set).map_err(|reason| self.failure(reason))
+    }
+
     /// Forgets some of what was spent under keys that are over at `now`, and budgets of past days; returns
     /// whether there is more to forget.
     ///
@@ -205,25 +238,36 @@ impl SpentTokens {
         }
     }
 
-    /// One durable transaction.
     fn commit(&self, writer: &mut Connection, items: &[Item]) -> rusqlite::Result<Vec<Spent>> {
+        let counted = lock(&self.found).clone();
+        let outcomes = self.write(writer, |transaction| {
+            tables::give_back(transaction, &counted)?;
+            let retired = tables::retired(transaction)?;
+            let outcomes = items.iter().map(|item| match item {
+                Item::Spend(spend) => tables::spend(transaction, spend, retired),
+                Item::Refuse(day) => tables::refuse(transaction, *day).map(|()| Spent::Before),
+            });
+            outcomes.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        self.forget_counted(&counted);
+        Ok(outcomes)
+    }
+
+    /// One durable transaction.
+    fn write<T>(
+        &self,
+        writer: &mut Connection,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let log = wal::Log::begin(&transaction, &self.path);
-        let counted = lock(&self.found).clone();
-        tables::give_back(&transaction, &counted)?;
-        let retired = tables::retired(&transaction)?;
-        let outcomes = items.iter().map(|item| match item {
-            Item::Spend(spend) => tables::spend(&transaction, spend, retired),
-            Item::Refuse(day) => tables::refuse(&transaction, *day).map(|()| Spent::Before),
-        });
-        let outcomes = outcomes.collect::<rusqlite::Result<Vec<_>>>()?;
+        let done = change(&transaction)?;
         let changed = log.changed(&transaction);
         transaction.commit()?;
-        self.forget_counted(&counted);
         if changed {
             self.syncs.fetch_add(log.syncs(), Ordering::Relaxed);
         }
-        Ok(outcomes)
+        Ok(done)
     }
 
     /// Takes off what is in the file now; what was counted meanwhile stays.

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use tests::leaks;
 
 /// What ends a test that would otherwise wait for ever.
@@ -69,6 +69,16 @@ pub(crate) fn finish(command: &mut Command) -> Ran {
     signal(id, "KILL");
     let _ = waiting.join();
     panic!("{command:?} goes on and on: {:?}", ended.recv().map(Ran::from));
+}
+
+/// Waits until `it_is`.
+#[track_caller]
+pub(crate) fn wait_until(it_is: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !it_is() {
+        assert!(Instant::now() < until, "it never is");
+        thread::yield_now();
+    }
 }
 
 fn signal(id: u32, name: &str) {
@@ -210,7 +220,7 @@ impl Server {
         let name = name_of(command);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, lines) = spoken(&mut child);
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         let (addr, admin) = loop {
             let line = lines.recv_timeout(deadline - std::time::Instant::now());
             let line = line.unwrap_or_else(|_| panic!("{command:?} ended, or does not listen"));

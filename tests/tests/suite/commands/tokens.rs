@@ -4,10 +4,9 @@
 
 mod folder;
 
-use super::process::{Ran, Server, Talking};
+use super::process::{Ran, Server, Talking, wait_until};
 use crate::metrics::scrape;
 use crate::operators::machine::{Machine, NUMBER};
-use folder::wait;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -120,7 +119,7 @@ fn tokens_are_got_time_and_again_until_it_is_stopped() {
     ];
     let getting = Talking::start("discreet", line);
     let issued = || counted(machine.server("discreet-provider"), "discreet_provider_issued_total");
-    wait(|| issued() >= 4);
+    wait_until(|| issued() >= 4);
     // As those do who start it as a service.
     getting.stop("TERM");
     let ran = getting.finish();

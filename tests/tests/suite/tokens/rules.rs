@@ -1,9 +1,11 @@
 //! The data owner edits the rules while everybody is served: prices come and go, mistakes change nothing.
 
 use super::*;
+use crate::commands::process::wait_until;
 use bytes::Bytes;
 use discreet_protocol::policy::Policy;
 use discreet_protocol::statement::Unverified;
+use discreet_resolver::store::SpentTokens;
 use http::Request;
 use std::fs;
 use std::sync::Arc;
@@ -75,6 +77,29 @@ async fn lookups_go_on_while_the_price_changes_and_policy_and_answers_agree() {
     for asker in asking {
         asker.await.unwrap();
     }
+}
+
+/// Clients hear of a price within two hours; who restarts a resolver, or changes its rules while it is down, burns
+/// nobody's tokens.
+#[tokio::test]
+async fn an_old_price_is_taken_by_a_resolver_that_is_started_anew() {
+    let at = Paid::new();
+    let asked = |lookup| {
+        let spent = SpentTokens::open(&at.site.path("directory.db.spent")).unwrap();
+        spent.asked().unwrap().is_some_and(|asked| asked.prices.lookup == lookup)
+    };
+    let gateway = at.start();
+    wait_until(|| asked(1));
+    gateway.stop();
+    at.price(2, 2);
+    let gateway = at.start();
+    wait_until(|| asked(2));
+    gateway.stop();
+    let gateway = at.start();
+    let http = at.http(&gateway);
+    let keys = http.keys().await;
+    assert_eq!(published(&http).await, (2, 2));
+    assert_eq!((pay(&http, &keys, &at.mint.token()).await, unpaid(&http, &keys).await), (200, 401));
 }
 
 #[tokio::test]

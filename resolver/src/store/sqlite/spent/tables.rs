@@ -1,7 +1,8 @@
 //! The statements on spent tokens and budgets.
 
-use super::{Spend, Spent};
+use super::{Asked, Spend, Spent};
 use discreet_protocol::identifier::Domain;
+use discreet_protocol::policy::Prices;
 use discreet_protocol::time::{CLOCK_TOLERANCE, DAY, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
@@ -57,6 +58,39 @@ pub(super) fn retired(transaction: &Transaction<'_>) -> rusqlite::Result<Option<
     let sql = "SELECT max(before) FROM retired";
     let before: Option<i64> = transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     Ok(before.map(|before| before.cast_unsigned().saturating_add(CLOCK_TOLERANCE)))
+}
+
+/// The row without an end is what is asked now.
+pub(super) fn asked(connection: &Connection) -> rusqlite::Result<Option<Asked>> {
+    let sql = "SELECT until, lookup, publish, withdraw FROM prices ORDER BY until IS NOT NULL";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map([], |row| {
+        let prices = Prices::new(row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok((row.get::<_, Option<i64>>(0)?, prices.ok_or(rusqlite::Error::InvalidQuery)?))
+    })?;
+    let mut asked = None;
+    for row in rows {
+        let (until, prices) = row?;
+        match (until, &mut asked) {
+            (None, _) => asked = Some(Asked { prices, before: None }),
+            (Some(until), Some(asked)) => {
+                asked.before = Some((prices, Timestamp::from_unix(until.cast_unsigned())));
+            }
+            (Some(_), None) => {}
+        }
+    }
+    Ok(asked)
+}
+
+pub(super) fn set_asked(transaction: &Transaction<'_>, asked: &Asked) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM prices", [])?;
+    let insert = |until: Option<Timestamp>, Prices { lookup, publish, withdraw }: Prices| {
+        let sql = "INSERT INTO prices (until, lookup, publish, withdraw) VALUES (?1, ?2, ?3, ?4)";
+        let until = until.map(|until| until.unix().cast_signed());
+        transaction.execute(sql, params![until, lookup, publish, withdraw]).map(drop)
+    };
+    insert(None, asked.prices)?;
+    asked.before.map_or(Ok(()), |(prices, until)| insert(Some(until), prices))
 }
 
 /// How much of its budget the issuer has used up on the day: redemptions, answers `notFound`.

@@ -241,3 +241,24 @@ fn another_database_is_refused_with_what_to_do() {
     let error = SpentTokens::open(&path).err().unwrap().to_string();
     assert!(error.contains("retire-tokens"), "{error}");
 }
+
+#[test]
+fn what_was_asked_is_written_once_and_a_file_from_before_has_room_for_it() {
+    let (_folder, path) = set();
+    drop(SpentTokens::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE prices").unwrap();
+    let tokens = SpentTokens::open(&path).unwrap();
+    assert_eq!(tokens.asked().unwrap(), None);
+    let [old, new] = [1, 2].map(|lookup| Prices::new(lookup, 0, 4).unwrap());
+    for asked in
+        [Asked { prices: old, before: None }, Asked { prices: new, before: Some((old, NOW.plus(10_800))) }]
+    {
+        let syncs = tokens.syncs();
+        tokens.set_asked(&asked).unwrap();
+        assert!(tokens.syncs() > syncs);
+        let syncs = tokens.syncs();
+        tokens.set_asked(&asked).unwrap();
+        assert_eq!(tokens.syncs(), syncs, "it is there already");
+        assert_eq!(SpentTokens::open(&path).unwrap().asked().unwrap(), Some(asked));
+    }
+}

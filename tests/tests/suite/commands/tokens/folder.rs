@@ -1,24 +1,10 @@
 //! One folder of tokens, and what happens to those who use it.
 
 use super::*;
-use crate::commands::process::run;
+use crate::commands::process::{run, wait_until};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// What ends a wait for what does not come.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until `it_is`.
-#[track_caller]
-pub(super) fn wait(it_is: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !it_is() {
-        assert!(Instant::now() < until, "it never is");
-        thread::yield_now();
-    }
-}
 
 /// The bytes of the tokens in the folder.
 fn bytes(folder: &Path) -> u64 {
@@ -48,12 +34,12 @@ fn a_client_killed_between_mark_and_answer_has_lost_that_token_and_nothing_else(
     let [profile, state] = ["profile.toml", "state"].map(|file| machine.path(file));
     let line = ["lookup", NUMBER, "--fresh", "--fresh-tokens", "--profile", &profile, "--state", &state];
     let client = Talking::start("discreet", line);
-    wait(|| policy(&folder).is_some());
+    wait_until(|| policy(&folder).is_some());
     for relay in machine.relays() {
         relay.signal("STOP");
     }
     drop(lock);
-    wait(|| bytes(&folder) < whole);
+    wait_until(|| bytes(&folder) < whole);
     client.kill();
     for relay in machine.relays() {
         relay.signal("CONT");
