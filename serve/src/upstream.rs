@@ -63,6 +63,9 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const MAX_UNSENT: u32 = 3;
 /// How many unused HTTP/1.1 connections are kept for each of [`CONNECTIONS`].
 const MAX_IDLE_HTTP1: usize = 128;
+/// What is read of an HTTP/1.1 connection at once: a gateway's answer with its head, which would otherwise come in
+/// two pieces and be copied together. No head may be longer.
+const READ_BUFFER: usize = 16_384;
 
 /// Exchanges that go on at once, also those whose caller has left: whoever asks and leaves must not pile them
 /// up. More cannot be sent.
@@ -311,6 +314,7 @@ fn client(
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .pool_max_idle_per_host(MAX_IDLE_HTTP1)
+        .http1_read_buf_exact_size(READ_BUFFER)
         .http2_keep_alive_interval(PROBE_INTERVAL)
         .http2_keep_alive_while_idle(true)
         // RFC 9458 §6.5: no repetition without proof that nothing was processed. Whether there is one is

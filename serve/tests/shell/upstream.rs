@@ -1,6 +1,11 @@
 //! The upstream client against servers that behave and servers that do not.
 
 use discreet_serve::{UpstreamConfig, UpstreamError, upstream::Upstream};
+use http::StatusCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use crate::support::{Config, Echo, Pki, get, upstream};
 
@@ -20,6 +25,26 @@ async fn an_answer_over_the_bound_is_dropped() {
     let upstream = upstream(shell.addr());
     assert_eq!(upstream.send(get("/version"), 7).await.unwrap_err(), UpstreamError::TooLarge);
     assert_eq!(upstream.send(get("/version"), 8).await.unwrap().body().len(), 8);
+}
+
+/// `READ_BUFFER`: 16,384 bytes.
+#[tokio::test]
+async fn rejects_a_head_that_is_longer_than_the_buffer() {
+    for (long, outcome) in [(15_000, Ok(StatusCode::OK)), (17_000, Err(UpstreamError::Protocol))] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = upstream(listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            assert!(socket.read(&mut [0; 1024]).await.unwrap() > 0);
+            let answer = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(long));
+            // It may be refused before it is written.
+            let _ = socket.write_all(answer.as_bytes()).await;
+            socket
+        });
+        let answer = upstream.send(get("/"), 100).await.map(|answer| answer.status());
+        assert_eq!(answer, outcome, "{long}");
+        drop(server.await.unwrap());
+    }
 }
 
 #[tokio::test]
