@@ -35,7 +35,7 @@ const EXIT_CODES: &str = "Exit codes:
   7  verify-key: the key is not the one the holder named, or none was named
   8  probe: through some relay a stage failed
   9  there are no tokens to pay with, or not yet; nothing was sent
-  130  contacts, tokens: stopped by Ctrl-C or SIGTERM; the same command goes on";
+  130  contacts, tokens: stopped by Ctrl-C; the same command goes on. Stopped by SIGTERM: 0";
 
 /// Find where a person can be reached, and say where you can be, without any server learning who
 /// asked.

@@ -7,7 +7,7 @@
 
 use super::common::{self, Directory};
 use super::failure::{Failure, UNAVAILABLE};
-use super::stop;
+use super::stop::{self, Stop};
 use clap::{Args, Subcommand};
 use discreet_client::pacing::{Action, Contact, Moment, Pacing, Settings};
 use discreet_client::{
@@ -102,7 +102,7 @@ struct Run<'a> {
     price: u8,
     /// Tokens need not have reached their time.
     fresh: bool,
-    stop: Pin<Box<dyn Future<Output = std::io::Result<()>>>>,
+    stop: Pin<Box<dyn Future<Output = std::io::Result<Stop>>>>,
 }
 
 /// What became of the contacts, in this run.
@@ -179,13 +179,10 @@ impl Run<'_> {
         self.pacing.add(started, self.progress.unasked(), &mut self.rng);
         self.progress.plan(self.pacing.first_until())?;
         // From here on Ctrl-C and SIGTERM are heard of, also while an answer is waited for.
-        tokio::select! {
-            biased;
-            _ = &mut self.stop => return Err(Failure::Stopped),
-            () = std::future::ready(()) => {}
-        }
+        self.go_on().await?;
         self.screen.begin(self.pacing.unasked(), self.pacing.first_until(), started);
         loop {
+            self.go_on().await?;
             self.restock().await?;
             match self.pacing.poll(now(), &mut self.rng) {
                 Action::Lookup(contact) | Action::Cover(contact) => self.ask(contact).await?,
@@ -194,6 +191,15 @@ impl Run<'_> {
                 Action::OutOfTokens => return Err(self.out_of_tokens().await),
                 Action::Idle => return Ok(()),
             }
+        }
+    }
+
+    /// Whether nobody has asked it to stop.
+    async fn go_on(&mut self) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            stop = &mut self.stop => Err(Failure::stopped(stop)),
+            () = std::future::ready(()) => Ok(()),
         }
     }
 
@@ -207,9 +213,9 @@ impl Run<'_> {
                 self.price = price;
                 self.pacing.means(now(), price.into(), payable, &mut self.rng);
             }
+            Err(error) if matches!(error.fault(), Fault::Local | Fault::Input) => return Err(error.into()),
             // Who has no policy sends nothing either, and the lookup says why.
-            Err(Error::Relay { .. } | Error::Unconfirmed { .. } | Error::RelaysDisagree) => {}
-            Err(error) => return Err(error.into()),
+            Err(_) => {}
         }
         Ok(())
     }
@@ -294,7 +300,7 @@ impl Run<'_> {
             self.screen.waiting(self.pacing.unasked(), self.pacing.first_until(), now());
             tokio::select! {
                 biased;
-                _ = &mut self.stop => return Err(Failure::Stopped),
+                stop = &mut self.stop => return Err(Failure::stopped(stop)),
                 () = sleep(left.min(NAP)) => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use super::contacts::BookError;
 use super::output;
+use super::stop::Stop;
 use discreet_client::{
     AuthorityError, BuildError, CredentialError, Error, Fault, IdentityError, IdentityFileError, InputError,
     KeyFormatError, KeyMismatch, ProfileError, PublishError, RelayError, TokensError,
@@ -27,8 +28,10 @@ pub(crate) const OTHER_KEY: u8 = 7;
 pub(crate) const PROBE_FAILED: u8 = 8;
 /// There are no tokens to pay with, or not yet.
 pub(crate) const NO_TOKENS: u8 = 9;
-/// Ctrl-C or SIGTERM; the number is that by which shells say Ctrl-C.
-const STOPPED: u8 = 130;
+/// Ctrl-C, as shells say it.
+const INTERRUPTED: u8 = 130;
+/// SIGTERM: for a service manager it is as it should be that a command ends then.
+const TERMINATED: u8 = 0;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +97,16 @@ pub(crate) enum Failure {
     #[error("the system gives no randomness, so there are no random times to ask at")]
     NoRandomness,
     #[error("stopped; run the same command again, it goes on where it stopped")]
-    Stopped,
+    Stopped(Stop),
+    #[error("the system does not tell of Ctrl-C and SIGTERM: {0}")]
+    Signals(std::io::Error),
 }
 
 impl Failure {
+    pub(crate) fn stopped(stop: std::io::Result<Stop>) -> Self {
+        stop.map_or_else(Self::Signals, Self::Stopped)
+    }
+
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Client(error) | Self::Identity(IdentityError::Client(error)) => client(error),
@@ -115,7 +124,9 @@ impl Failure {
             Self::NotConfirmed | Self::NothingSeen | Self::NobodyThere => UNAVAILABLE,
             Self::Progress { .. } | Self::Busy | Self::NoRandomness => LOCAL,
             Self::Book { .. } => USAGE,
-            Self::Stopped => STOPPED,
+            Self::Stopped(Stop::Interrupted) => INTERRUPTED,
+            Self::Stopped(Stop::Terminated) => TERMINATED,
+            Self::Signals(_) => LOCAL,
             Self::Key(KeyMismatch::Other | KeyMismatch::NotNamed) => OTHER_KEY,
             Self::Key(KeyMismatch::Unreadable(_)) | Self::KeyFormat(_) => USAGE,
             Self::Input(_) | Self::Tag(_) | Self::ReachUri { .. } | Self::ReachKey { .. } => USAGE,

@@ -88,7 +88,7 @@ impl Get {
             let next = begins + moment_within(period)?;
             tokio::select! {
                 biased;
-                _ = &mut stop => return Err(Failure::Stopped),
+                stop = &mut stop => return Err(Failure::stopped(stop)),
                 () = wait::with_bar(next.saturating_duration_since(Instant::now()), "next tokens") => {}
             }
             // To its end, also if it is stopped meanwhile: what comes was counted by the issuer.

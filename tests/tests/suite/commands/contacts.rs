@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::process::{Ran, Talking, command, run};
+use super::process::{Ran, Talking, command, run, wait_until};
 use super::system::{Site, System};
 use crate::metrics;
 use serde_json::Value;
@@ -147,17 +147,32 @@ fn killed_and_started_again_it_asks_nobody_twice() {
 fn ctrl_c_and_sigterm_stop_it_well_and_two_at_once_are_refused() {
     let system = system();
     system.site.write("book.csv", &table(3));
-    for signal in ["INT", "TERM"] {
+    for (signal, code) in [("INT", 130), ("TERM", 0)] {
         let mut waiting = Talking::start("discreet", line(&system, "book.csv", &["--within", "90d"]));
         waiting.line(|line| line.contains("3 contacts to ask within").then_some(()));
         let other = sync(&system, "book.csv", &["--now"]);
         other.refused(5, "another contacts sync is running");
         waiting.stop(signal);
         let ran = waiting.finish();
-        assert_eq!(ran.code, Some(130), "{signal}: {ran:?}");
+        assert_eq!(ran.code, Some(code), "{signal}: {ran:?}");
         assert!(ran.stderr.contains("it goes on where it stopped"), "{signal}: {ran:?}");
         assert!(ran.stdout.contains("3 left"), "{signal}: {ran:?}");
     }
+}
+
+/// It never waits, and hears of it all the same.
+#[test]
+fn ctrl_c_stops_a_sweep_between_two_contacts() {
+    let system = system();
+    system.site.write("book.csv", &table(2000));
+    let sweeping = Talking::start("discreet", line(&system, "book.csv", &["--now", "--json"]));
+    wait_until(|| answered(&system) > 3);
+    sweeping.stop("INT");
+    let ran = sweeping.finish();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    let said = objects(&ran.stdout);
+    let left = said.iter().find_map(|object| object["summary"]["left"].as_u64()).unwrap();
+    assert!((1..2000).contains(&left), "{left}");
 }
 
 #[test]
