@@ -1,6 +1,7 @@
 //! Files that only their owner may read, and that are there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,6 @@ pub const PARTIAL: &str = "partial";
 /// `AlreadyExists` when there is a file of that name, which is left alone; others when it cannot be written.
 pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial(path);
-    // Of a process that was killed and had the same number, as in a container.
-    let _ = fs::remove_file(&partial);
     // Unlike a rename, a link takes nobody's place.
     let linked = write_private(&partial, bytes).and_then(|()| fs::hard_link(&partial, path));
     let removed = fs::remove_file(&partial);
@@ -45,10 +44,10 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Another process that writes the same file writes another one first.
+/// A name that nobody else has, and nobody has left. In containers, processes often have the same number.
 fn partial(path: &Path) -> PathBuf {
     let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.{PARTIAL}", std::process::id()));
+    partial.push(format!(".{:016x}.{PARTIAL}", RandomState::new().hash_one(path)));
     partial.into()
 }
 
@@ -81,13 +80,18 @@ mod tests {
         assert_eq!(files(folder.path()), [path]);
     }
 
+    /// As two that start on one volume at once.
     #[test]
-    fn what_a_killed_process_left_is_in_nobodys_way() {
+    fn of_many_that_write_it_at_once_one_does() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed");
-        fs::write(partial(&path), "half").unwrap();
-        create_private(&path, b"all of it").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"all of it");
+        let create = |fill: u8| create_private(&path, &[fill; 4096]).is_ok().then_some(fill);
+        let wrote: Vec<u8> = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..16).map(|fill| scope.spawn(move || create(fill))).collect();
+            writers.into_iter().filter_map(|writer| writer.join().unwrap()).collect()
+        });
+        assert_eq!(wrote.len(), 1);
+        assert_eq!(fs::read(&path).unwrap(), [wrote[0]; 4096]);
         assert_eq!(files(folder.path()), [path]);
     }
 }
