@@ -12,7 +12,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a backup was not made, or not put back. Nothing was changed.
+/// Why a backup was not made, or not put back.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// There is a file where the new one should be.
@@ -81,8 +81,8 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), BackupError> {
     copied
 }
 
-/// A backup that is good, beside the directory in whose place it is to come. Nobody else opens that directory
-/// meanwhile; what is dropped leaves it as it is.
+/// A copy of a backup that is good, beside the directory in whose place it is to come. Nobody else opens that directory
+/// meanwhile. If this is dropped, the directory is as it was and the copy gone.
 #[derive(Debug)]
 pub struct Restoring {
     candidate: PathBuf,
@@ -127,7 +127,8 @@ impl Restoring {
     ///
     /// # Errors
     ///
-    /// When a file cannot be moved.
+    /// When a file cannot be moved. Then there may be no directory, but the one that was there is kept, and the backup
+    /// can be restored again.
     pub fn put_in_place(self) -> Result<(), BackupError> {
         // The log first: a log without its file is nothing, a file with another's log is a ruin.
         for part in ["-wal", "-shm", ""] {

@@ -258,7 +258,10 @@ impl Redeemer {
 pub(crate) fn turn(last: Option<Asked>, prices: Prices, now: Timestamp) -> Asked {
     let before = match last {
         Some(last) if last.prices != prices => Some((last.prices, now.plus(OLD_PRICE))),
-        last => last.and_then(|last| last.before),
+        // A clock that was ahead when it was written must not make it last.
+        last => {
+            last.and_then(|last| last.before).map(|(prices, until)| (prices, until.min(now.plus(OLD_PRICE))))
+        }
     };
     Asked { prices, before }
 }
@@ -272,16 +275,23 @@ fn price(prices: &Prices, operation: Operation) -> u8 {
     }
 }
 
+/// When to try again what could not be written.
+const REMEMBER_AGAIN: Duration = Duration::from_secs(60);
+
 /// Writes down what is asked, at the beginning and whenever it changes.
 pub(crate) async fn remember(mut in_force: watch::Receiver<Arc<InForce>>) {
     loop {
         let redeemer = in_force.borrow_and_update().redeemer.clone();
-        if let Some(redeemer) = redeemer
-            && let Ok(Err(error)) = tokio::task::spawn_blocking(move || redeemer.remember()).await
-        {
-            tracing::warn!(%error, "the prices are not written down; after a restart the old ones would not be taken");
-        }
-        if in_force.changed().await.is_err() {
+        let written = tokio::task::spawn_blocking(move || redeemer.map_or(Ok(()), |it| it.remember())).await;
+        let wait = match written {
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the prices are not written down yet: if it is started anew now, it takes other old ones");
+                REMEMBER_AGAIN
+            }
+            _ => Duration::MAX,
+        };
+        if let Ok(Err(_)) = tokio::time::timeout(wait, in_force.changed()).await {
+            // Nobody answers any more.
             return;
         }
     }

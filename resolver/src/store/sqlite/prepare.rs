@@ -12,8 +12,10 @@ pub(super) struct Layout {
     pub(super) application_id: i64,
     /// Format of the tables and of what is in them (`PRAGMA user_version`).
     pub(super) format: i64,
-    /// The statements that make the tables where they are not there.
+    /// The statements that make the tables.
     pub(super) tables: &'static str,
+    /// Those that files of this format did not have from the beginning: made where they are not there.
+    pub(super) later: &'static str,
     /// Whether what a page held is overwritten with zeros, so that nothing stays of what was deleted.
     pub(super) secure_delete: bool,
     /// What to do when the file is damaged.
@@ -28,6 +30,7 @@ pub(super) const DIRECTORY: Layout = Layout {
     format: 2,
     tables: "CREATE TABLE IF NOT EXISTS records (label BLOB NOT NULL UNIQUE, version INTEGER NOT NULL, sealed BLOB NOT NULL);
          CREATE TABLE IF NOT EXISTS statuses (label BLOB NOT NULL UNIQUE, version INTEGER NOT NULL, sealed BLOB NOT NULL);",
+    later: "",
     secure_delete: true,
     advice: "restore it from a backup",
 };
@@ -87,8 +90,7 @@ fn prepare(connection: &Connection, path: &Path, layout: &Layout) -> Result<(), 
     }
     let secure = if layout.secure_delete { "ON" } else { "OFF" };
     connection.pragma_update_and_check(None, "secure_delete", secure, |_| Ok(())).map_err(fail)?;
-    // A file may be older than the last table that its format was given.
-    connection.execute_batch(layout.tables).map_err(fail)?;
+    connection.execute_batch(layout.later).map_err(fail)?;
     // Checkpoints are made, and counted, in `wal`. Negative: KiB instead of pages.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(fail)?;
     connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)

@@ -34,8 +34,8 @@ const SPENT_TOKENS: Layout = Layout {
     tables: "CREATE TABLE IF NOT EXISTS epochs (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, until INTEGER NOT NULL, swept INTEGER NOT NULL DEFAULT 0);
          CREATE TABLE IF NOT EXISTS spent (epoch INTEGER NOT NULL, token BLOB NOT NULL, PRIMARY KEY (epoch, token)) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS budgets (issuer TEXT NOT NULL, day INTEGER NOT NULL, redeemed INTEGER NOT NULL, not_found INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (issuer, day)) WITHOUT ROWID;
-         CREATE TABLE IF NOT EXISTS retired (before INTEGER NOT NULL);
-         CREATE TABLE IF NOT EXISTS prices (until INTEGER UNIQUE, lookup INTEGER NOT NULL, publish INTEGER NOT NULL, withdraw INTEGER NOT NULL);",
+         CREATE TABLE IF NOT EXISTS retired (before INTEGER NOT NULL);",
+    later: "CREATE TABLE IF NOT EXISTS prices (until INTEGER UNIQUE, lookup INTEGER NOT NULL, publish INTEGER NOT NULL, withdraw INTEGER NOT NULL);",
     secure_delete: false,
     advice: "delete it and run `discreet-resolver retire-tokens`, which begins a new one and takes no token of a key that is in use now",
 };

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::Resolver;
+use crate::store::Asked;
+use crate::tokens::turn;
+use discreet_protocol::policy::Prices;
 
 /// Changes the price of a lookup as SIGHUP does.
 fn reprice(at: &Paying, prices: (u8, u8), edition: u32) {
@@ -60,6 +63,13 @@ fn a_resolver_that_is_started_anew_takes_the_old_price_for_as_long() {
     at.site.clock.advance(3 * 3600);
     let last = open_again(&at.site);
     assert_eq!((pay(&last, 1), pay(&last, 3)), (400, 200));
+}
+
+#[test]
+fn an_old_price_that_a_clock_ahead_wrote_down_is_over_in_three_hours() {
+    let [old, new] = [1, 2].map(|lookup| Prices::new(lookup, 0, 0).unwrap());
+    let ahead = Asked { prices: new, before: Some((old, NOW.plus(365 * DAY))) };
+    assert_eq!(turn(Some(ahead), new, NOW).before, Some((old, NOW.plus(3 * 3600))));
 }
 
 #[test]
